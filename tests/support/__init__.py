@@ -1,0 +1,1 @@
+"""Small worlds and workloads that tests of several rooms build on."""
