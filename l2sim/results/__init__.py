@@ -1,0 +1,1 @@
+"""Results: outcomes, table schemas with units, the recorder systems report to, metrics, and the reader."""

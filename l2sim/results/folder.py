@@ -1,0 +1,148 @@
+"""A run folder: written whole or not at all, and read back with clear errors.
+
+::
+
+    run.json           what was run (resolved scenario, its hash, seed, versions) and the summaries
+    payments.parquet   and batches, blocks, channels, series
+    figures/           SVG and PNG
+    report.html
+
+A folder is filled under a temporary name beside its place and renamed when whole.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from l2sim.errors import ResultsError
+from l2sim.results.schema import SCHEMA_VERSION, TABLES
+
+RUN_FILE = "run.json"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON in one exact form: keys sorted, no NaN, two-space indent, a newline at the end."""
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def refuse_existing(folder: Path, force: bool) -> None:
+    """Raise ResultsError if `folder` is in the way; with `force` only what is a run folder may be replaced."""
+    if not folder.exists():
+        return
+    if not force:
+        raise ResultsError(f"{folder}: exists already; choose another place with --out, or --force to replace it")
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / RUN_FILE).exists()):
+        raise ResultsError(f"{folder}: is not a run folder, so --force does not replace it; choose another --out")
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None], *, force: bool = False) -> None:
+    """Make `folder` by letting `fill` write into a temporary one beside it, then renaming that.
+
+    Raises ResultsError if the place is taken or cannot be written. Whatever `fill` raises leaves nothing behind.
+    """
+    refuse_existing(folder, force)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be written: {error.strerror}") from error
+    try:
+        partial.chmod(0o777 & ~_umask())
+        fill(partial)
+        if folder.exists():
+            replaced = partial.with_suffix(".replaced")
+            os.replace(folder, replaced)
+            os.replace(partial, folder)
+            shutil.rmtree(replaced)
+        else:
+            os.replace(partial, folder)
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_tables(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> None:
+    """Write `run.json` and one Parquet file a table."""
+    for table in TABLES:
+        pq.write_table(tables[table.name], folder / f"{table.name}.parquet", compression="zstd")
+    (folder / RUN_FILE).write_text(canonical_json(run), encoding="utf-8")
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """The contents of `run.json`; raises ResultsError where it is missing, damaged or of a newer schema."""
+    path = folder / RUN_FILE
+    try:
+        run = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ResultsError(f"{folder}: is not a run folder: it has no {RUN_FILE}") from error
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: cannot be read: {error}") from error
+    version = run.get("schema") if isinstance(run, dict) else None
+    if not isinstance(version, int):
+        raise ResultsError(f"{path}: has no schema number, so it was not written by l2sim")
+    if version > SCHEMA_VERSION:
+        raise ResultsError(
+            f"{path}: schema must be at most {SCHEMA_VERSION} (got {version}): "
+            "written by a newer l2sim, upgrade to read it"
+        )
+    return dict(run)
+
+
+def read_table(folder: Path, name: str) -> pa.Table:
+    """One table of a run folder; raises ResultsError where it is missing or damaged."""
+    path = folder / f"{name}.parquet"
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path}: is missing from the run folder") from error
+    except (OSError, pa.ArrowException) as error:
+        raise ResultsError(f"{path}: cannot be read, it is damaged or cut short: {error}") from error
+
+
+def export_csv(run_folder: Path, out: Path, *, force: bool = False) -> tuple[Path, ...]:
+    """Write every table of a run folder as CSV into `out`, whole or not at all; returns the files.
+
+    Bytes columns are written as hexadecimal. Raises ResultsError.
+    """
+    read_run(run_folder)
+    tables = {table.name: read_table(run_folder, table.name) for table in TABLES}
+    names = [f"{name}.csv" for name in tables]
+    if out.exists() and not force:
+        taken = [name for name in names if (out / name).exists()] if out.is_dir() else [out.name]
+        if taken:
+            raise ResultsError(f"{out}: {taken[0]} exists already; choose another folder, or --force to replace it")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            partial = out / f".{name}.csv.partial"
+            pyarrow.csv.write_csv(_as_text(table), partial)
+            os.replace(partial, out / f"{name}.csv")
+    except OSError as error:
+        raise ResultsError(f"{out}: cannot be written: {error.strerror}") from error
+    return tuple(out / name for name in names)
+
+
+def _as_text(table: pa.Table) -> pa.Table:
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(index, field.name, column.cast(pa.string()))
+        elif pa.types.is_fixed_size_binary(field.type):
+            text = [None if value is None else value.hex() for value in column.to_pylist()]
+            table = table.set_column(index, field.name, pa.array(text, pa.string()))
+    return table

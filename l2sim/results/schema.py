@@ -1,0 +1,168 @@
+"""The tables of a run: every column with its type, its unit and its meaning.
+
+Files, docs and readers are made from these definitions; a column that is not here does not exist.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SCHEMA_VERSION = 1
+"""Raised when a column or a key of `run.json` changes its meaning; readers refuse newer ones."""
+
+
+class Kind(StrEnum):
+    """The type of a column's values."""
+
+    INT64 = "int64"
+    INT32 = "int32"
+    WIDE = "decimal128(38, 0)"
+    """Whole numbers past 2**63, such as the wei of a whole block."""
+    FLOAT64 = "float64"
+    TEXT = "text"
+    """Few distinct values: stored as a dictionary."""
+    BYTES32 = "bytes32"
+    BOOL = "bool"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, type, unit ('' if it has none), meaning, and whether a value may be missing."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of a run folder."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names in order."""
+        return tuple(column.name for column in self.columns)
+
+
+_SYSTEM = Column("system", Kind.TEXT, "", "name of the system in the scenario")
+
+PAYMENTS = Table(
+    "payments",
+    "one row a payment and system; times count from the start of the run, negative columns do not exist: a time "
+    "that never came is missing",
+    (
+        _SYSTEM,
+        Column("payment", Kind.INT64, "", "number of the payment in the workload, the same in every system"),
+        Column("payer", Kind.INT32, "", "number of the paying user"),
+        Column("payee", Kind.INT32, "", "number of the paid user"),
+        Column("amount_msat", Kind.INT64, "msat", "worth of the payment at the scenario's prices"),
+        Column("outcome", Kind.TEXT, "", "completed, or why it failed"),
+        Column("attempts", Kind.INT32, "", "how often it was tried: routes on a channel network, else 1"),
+        Column("hops", Kind.INT32, "", "channels of the route that carried it, or of the last one tried; else 0"),
+        Column("failed_hop", Kind.INT32, "", "which channel of the last route failed, from 0", nullable=True),
+        Column("submitted_ns", Kind.INT64, "ns", "when the payer sent it"),
+        Column("assured_ns", Kind.INT64, "ns", "when the payee could act on it", nullable=True),
+        Column("included_ns", Kind.INT64, "ns", "when an L1 block first held it or its batch", nullable=True),
+        Column("l1_final_ns", Kind.INT64, "ns", "when that L1 block was final", nullable=True),
+        Column(
+            "final_ns", Kind.INT64, "ns", "when nobody could take it back any more, L1's courts included", nullable=True
+        ),
+        Column(
+            "fee", Kind.INT64, "msat or wei", "what the payer paid on top of the amount, in the system's smallest unit"
+        ),
+        Column("fee_usd", Kind.FLOAT64, "USD", "the same in US dollars at the scenario's prices"),
+    ),
+)
+
+BATCHES = Table(
+    "batches",
+    "one row a batch that a rollup posted",
+    (
+        _SYSTEM,
+        Column("batch", Kind.INT64, "", "number of the batch"),
+        Column("payments", Kind.INT64, "", "transactions in it"),
+        Column("opened_ns", Kind.INT64, "ns", "when its first transaction entered it"),
+        Column("closed_ns", Kind.INT64, "ns", "when the batcher closed it"),
+        Column("included_ns", Kind.INT64, "ns", "when it was in an L1 block", nullable=True),
+        Column("proven_ns", Kind.INT64, "ns", "when its proof was accepted on L1 (validity rollups)", nullable=True),
+        Column("final_ns", Kind.INT64, "ns", "when its state could not be reverted any more", nullable=True),
+        Column("raw_bytes", Kind.INT64, "bytes", "size before compression"),
+        Column("compressed_bytes", Kind.INT64, "bytes", "size after compression"),
+        Column("medium", Kind.TEXT, "", "blob or calldata"),
+        Column("blobs", Kind.INT64, "", "blobs that carried it"),
+        Column("gas", Kind.INT64, "gas", "L1 execution gas of its transaction(s)"),
+        Column("gas_fee_wei", Kind.INT64, "wei", "paid for gas"),
+        Column("blob_fee_wei", Kind.INT64, "wei", "paid for blob gas"),
+        Column("payments_root", Kind.BYTES32, "", "Merkle root of its transactions"),
+        Column("state_root", Kind.BYTES32, "", "root of the account tree after it", nullable=True),
+    ),
+)
+
+BLOCKS = Table(
+    "blocks",
+    "one row an L1 block that was simulated",
+    (
+        _SYSTEM,
+        Column("chain", Kind.TEXT, "", "name of the chain in the scenario"),
+        Column("height", Kind.INT64, "", "height, from 0 at the start of the run"),
+        Column("time_ns", Kind.INT64, "ns", "when it was made"),
+        Column("transactions", Kind.INT64, "", "transactions of the system in it"),
+        Column("used", Kind.INT64, "wu or gas", "block space used, background included"),
+        Column("limit", Kind.INT64, "wu or gas", "block space there is"),
+        Column(
+            "fee_level", Kind.FLOAT64, "sat/vB or gwei", "lowest fee rate that got in (Bitcoin), base fee (Ethereum)"
+        ),
+        Column("blobs", Kind.INT64, "", "blobs in it, background included"),
+        Column("blob_fee_level", Kind.FLOAT64, "gwei", "blob base fee; missing on Bitcoin", nullable=True),
+        Column("pending", Kind.INT64, "", "transactions of the system still waiting after it"),
+        Column("fees", Kind.WIDE, "msat or wei", "fees the system's transactions paid in it"),
+        Column("transactions_root", Kind.BYTES32, "", "Merkle root of its transactions"),
+    ),
+)
+
+CHANNELS = Table(
+    "channels",
+    "one row a channel",
+    (
+        _SYSTEM,
+        Column("channel", Kind.INT64, "", "number of the channel"),
+        Column("node_a", Kind.INT32, "", "number of its first node, who funded it"),
+        Column("node_b", Kind.INT32, "", "number of its second node"),
+        Column("capacity_sat", Kind.INT64, "sat", "money locked in it"),
+        Column("paid_by", Kind.TEXT, "", "user or operator: whose cost its opening and closing are"),
+        Column("opened_ns", Kind.INT64, "ns", "when its funding was confirmed", nullable=True),
+        Column("closed_ns", Kind.INT64, "ns", "when its closing transaction was in a block", nullable=True),
+        Column("open_fee_sat", Kind.INT64, "sat", "L1 fee of the funding transaction"),
+        Column("close_fee_sat", Kind.INT64, "sat", "L1 fee of the closing transaction"),
+        Column("start_balance_a_msat", Kind.INT64, "msat", "balance of its first node at the start"),
+        Column("end_balance_a_msat", Kind.INT64, "msat", "balance of its first node at the end"),
+        Column("forwarded", Kind.INT64, "", "HTLCs settled over it, both directions"),
+        Column("forwarded_msat", Kind.INT64, "msat", "volume settled over it, both directions"),
+        Column("failed", Kind.INT64, "", "HTLCs refused by it or failed back over it"),
+        Column("fees_msat", Kind.INT64, "msat", "routing fees its two nodes earned for forwarding into it"),
+    ),
+)
+
+SERIES = Table(
+    "series",
+    "one row an interval, system and measure",
+    (
+        _SYSTEM,
+        Column("time_ns", Kind.INT64, "ns", "end of the interval"),
+        Column(
+            "measure",
+            Kind.TEXT,
+            "",
+            "submitted, assured (payments in the interval); in_flight, failed_so_far (payments), "
+            "capital_locked_usd (state at its end)",
+        ),
+        Column("value", Kind.FLOAT64, "", "its value"),
+    ),
+)
+
+TABLES = (PAYMENTS, BATCHES, BLOCKS, CHANNELS, SERIES)

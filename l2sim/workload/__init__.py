@@ -1,0 +1,1 @@
+"""Workloads: who pays whom, when, how much, drawn once and sent through every system."""

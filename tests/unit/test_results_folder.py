@@ -1,0 +1,135 @@
+"""Run folders: whole or not at all, never overwritten by chance, clear when damaged."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from l2sim.errors import ResultsError
+from l2sim.money import Asset
+from l2sim.results.data import RunData
+from l2sim.results.folder import export_csv, read_run, read_table, write_folder, write_tables
+from l2sim.results.recorder import Recorder, Rows
+from l2sim.results.schema import BATCHES, CHANNELS, SCHEMA_VERSION, TABLES
+from l2sim.results.tables import arrow_schema, payments_table, rows_table, stack
+from tests.support.worlds import PRICES, workload
+
+RUN = {"schema": SCHEMA_VERSION, "scenario": {"name": "x"}, "order": ["a", "b"], "systems": {}}
+
+
+def tables() -> dict[str, pa.Table]:
+    load = workload([(0.0, 0, 1, 5), (1.0, 1, 0, 7)], [10, 10])
+    parts: dict[str, list[pa.Table]] = {table.name: [] for table in TABLES}
+    for name in ("a", "b"):
+        recorder = Recorder(2)
+        recorder.series.append(time_ns=1, measure=f"of {name}", value=2.0)
+        recorder.batches.append(
+            batch=0, payments=2, opened_ns=0, closed_ns=1, raw_bytes=3, compressed_bytes=2, medium="blob", blobs=1,
+            gas=21_000, gas_fee_wei=1, blob_fee_wei=1, payments_root=bytes(range(32)),
+        )  # fmt: skip
+        parts["payments"].append(payments_table(name, recorder.payments, load, Asset.BTC, PRICES))
+        for part in ("batches", "blocks", "channels", "series"):
+            parts[part].append(rows_table(name, getattr(recorder, part)))
+    return {name: stack(part) for name, part in parts.items()}
+
+
+def write(folder: Path, **options: bool) -> None:
+    write_folder(folder, lambda partial: write_tables(partial, RUN, tables()), **options)
+
+
+def test_a_folder_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    data = RunData.read(tmp_path / "run")
+    assert data.systems == ("a", "b")
+    for table in TABLES:
+        read = data.table(table.name)
+        assert read.equals(tables()[table.name]), table.name
+        assert read.schema.equals(arrow_schema(table)), table.name
+    assert data.batches()["payments_root"][0].as_py() == bytes(range(32))
+    assert data.batches()["state_root"].null_count == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_an_existing_folder_is_kept_unless_forced(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    with pytest.raises(ResultsError, match=r"run: exists already; choose another place with --out, or --force"):
+        write(tmp_path / "run")
+    (tmp_path / "run" / "old").write_text("")
+    write(tmp_path / "run", force=True)
+    assert not (tmp_path / "run" / "old").exists()
+
+
+def test_force_replaces_run_folders_only(tmp_path: Path) -> None:
+    precious = tmp_path / "thesis"
+    precious.mkdir()
+    (precious / "chapter.txt").write_text("words")
+    with pytest.raises(ResultsError, match="is not a run folder"):
+        write(precious, force=True)
+    assert (precious / "chapter.txt").read_text() == "words"
+
+
+def test_a_failure_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    before = (tmp_path / "run" / "run.json").read_bytes()
+
+    def broken(partial: Path) -> None:
+        (partial / "run.json").write_text("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_folder(tmp_path / "run", broken, force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "has no schema number"),
+        (json.dumps({"schema": SCHEMA_VERSION + 1}), "written by a newer l2sim, upgrade to read it"),
+    ],
+)
+def test_a_damaged_run_file_is_a_clear_message(tmp_path: Path, text: str, message: str) -> None:
+    write(tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(text)
+    with pytest.raises(ResultsError, match=message):
+        read_run(tmp_path / "run")
+
+
+def test_a_missing_or_truncated_table_is_a_clear_message(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    path = tmp_path / "run" / "payments.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ResultsError, match=r"payments\.parquet: cannot be read, it is damaged or cut short"):
+        read_table(tmp_path / "run", "payments")
+    path.unlink()
+    with pytest.raises(ResultsError, match=r"payments\.parquet: is missing"):
+        read_table(tmp_path / "run", "payments")
+    with pytest.raises(ResultsError, match="is not a run folder"):
+        read_run(tmp_path)
+
+
+def test_csv_export_writes_every_table_and_refuses_to_overwrite(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    files = export_csv(tmp_path / "run", tmp_path / "csv")
+    assert [path.stem for path in files] == [table.name for table in TABLES]
+    lines = (tmp_path / "csv" / "payments.csv").read_text().splitlines()
+    assert len(lines) == 1 + 4
+    assert lines[0].startswith('"system","payment","payer"')
+    assert bytes(range(32)).hex() in (tmp_path / "csv" / "batches.csv").read_text()
+    with pytest.raises(ResultsError, match="exists already"):
+        export_csv(tmp_path / "run", tmp_path / "csv")
+    export_csv(tmp_path / "run", tmp_path / "csv", force=True)
+
+
+def test_rows_must_fit_their_table() -> None:
+    rows = Rows(CHANNELS)
+    with pytest.raises(TypeError, match="a row of channels needs channel"):
+        rows.append()
+    rows = Rows(BATCHES)
+    with pytest.raises(ValueError, match="must be equally long"):
+        rows.extend({name: [1] * (name == "gas") for name in rows.columns})
+    with pytest.raises(TypeError, match="needs exactly the columns"):
+        rows.extend({})
