@@ -1,0 +1,126 @@
+"""Public keys parsed once, for a verifier that meets the same signers again and again.
+
+A compressed key holds only its x; to find y costs a square root, about an eighth of a verification. A batch that
+is given the bytes of keys pays it once for each distinct key; one that is given rows of a `KeyTable` not at all.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from l2sim.crypto.signatures._arrays import Bytes, check_rows, spread
+from l2sim.crypto.signatures._secp256k1 import COMPRESSED, X_ONLY, CData, KeyForm, ffi
+
+__all__ = ["KeyRows", "KeyTable"]
+
+_PARSED_BYTES = ffi.sizeof("secp256k1_pubkey")  # the x-only type has the same size
+_REMEMBERED_KEYS = 65536
+"""Distinct keys that one batch of bytes remembers, some 20 MB, before it starts afresh."""
+
+
+class KeyTable:
+    """A fixed list of public keys in libsecp256k1's parsed form, 64 bytes each.
+
+    Takes an array `(m, 33)` of compressed keys for ECDSA or `(m, 32)` of x-only keys for Schnorr; any other
+    shape raises ValueError. A row that is no point of the curve stays, and verifies nothing.
+
+    >>> from l2sim.crypto.signatures.batch import public_keys_batch
+    >>> secrets = np.zeros((2, 32), dtype=np.uint8)
+    >>> secrets[:, 31] = 1, 2
+    >>> table = KeyTable(public_keys_batch(secrets))
+    >>> table.valid.tolist(), len(table.rows(np.array([1, 1, 0])))
+    ([True, True], 3)
+    """
+
+    __slots__ = ("_parsed", "_valid", "form")
+
+    def __init__(self, public_keys: Bytes, *, threads: int | None = None) -> None:
+        x_only = isinstance(public_keys, np.ndarray) and public_keys.shape[1:] == (X_ONLY.key_bytes,)
+        form = X_ONLY if x_only else COMPRESSED
+        keys = check_rows("public_keys", public_keys, form.key_bytes)
+        parsed = np.zeros((len(keys), _PARSED_BYTES), dtype=np.uint8)
+        valid = bytearray(len(keys))
+
+        def parse(start: int, stop: int) -> None:
+            into, data = ffi.from_buffer(form.type + "[]", parsed), ffi.from_buffer("unsigned char[]", keys)
+            for row in range(start, stop):
+                valid[row] = form.parse(into + row, data + row * form.key_bytes)
+
+        spread(parse, len(keys), threads)
+        self.form = form
+        self._parsed = parsed
+        self._valid = bytes(valid)
+
+    def __len__(self) -> int:
+        return len(self._valid)
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_]:
+        """Which rows are points of the curve; shape `(m,)`."""
+        return np.frombuffer(self._valid, dtype=np.bool_)
+
+    def rows(self, indices: npt.NDArray[np.integer]) -> "KeyRows":
+        """Choose the key of each signature of a batch by its row in this table.
+
+        Raises ValueError unless `indices` is a one-dimensional array of integers from 0 to len(table) - 1.
+        """
+        if not isinstance(indices, np.ndarray) or indices.ndim != 1 or indices.dtype.kind not in "iu":
+            raise ValueError("indices: must be a one-dimensional numpy array of integers")
+        if len(indices):
+            least, most = int(indices.min()), int(indices.max())
+            if least < 0 or most >= len(self):
+                raise ValueError(f"indices: must be from 0 to {len(self) - 1} (got {least} to {most})")
+        return KeyRows(self, indices)
+
+
+class KeyRows:
+    """The keys of a batch of signatures, as rows of a `KeyTable`; made by `KeyTable.rows`."""
+
+    __slots__ = ("_indices", "_table", "form")
+
+    def __init__(self, table: KeyTable, indices: npt.NDArray[np.integer]) -> None:
+        self._table = table
+        self._indices = indices.copy()  # checked once, so nobody may change them afterwards
+        self.form = table.form
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def pointers(self, start: int, stop: int) -> Iterator[CData | None]:
+        """Yield libsecp256k1's object for each key from start to stop, None where it is no point."""
+        valid = self._table._valid
+        first = ffi.from_buffer(self.form.type + "[]", self._table._parsed)
+        for row in self._indices[start:stop].tolist():
+            yield first + row if valid[row] else None
+
+
+class KeyBytes:
+    """The keys of a batch as their own bytes; equal keys are parsed once.
+
+    Threads share what has been parsed. The worst that two of them can do is to parse the same key twice.
+    """
+
+    __slots__ = ("_keys", "_parsed", "form")
+
+    def __init__(self, keys: Bytes, form: KeyForm) -> None:
+        self._keys = keys
+        self._parsed: dict[bytes, CData | None] = {}
+        self.form = form
+
+    def pointers(self, start: int, stop: int) -> Iterator[CData | None]:
+        """Yield libsecp256k1's object for each key from start to stop, None where it is no key."""
+        width, parsed = self.form.key_bytes, self._parsed
+        data = self._keys[start:stop].tobytes()
+        for place in range(0, len(data), width):
+            key = data[place : place + width]
+            try:
+                pointer = parsed[key]
+            except KeyError:
+                pointer = ffi.new(self.form.type + " *")
+                if not self.form.parse(pointer, key):
+                    pointer = None
+                if len(parsed) >= _REMEMBERED_KEYS:
+                    parsed.clear()
+                parsed[key] = pointer
+            yield pointer

@@ -1,0 +1,212 @@
+"""The batches' arrays: which shapes they take, which they refuse and how they say so."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import l2sim.crypto
+from l2sim.crypto.signatures import (
+    KeyTable,
+    Rule,
+    public_keys_batch,
+    recover_batch,
+    sign_ecdsa_batch,
+    sign_ecdsa_recoverable_batch,
+    sign_schnorr_batch,
+    verify_ecdsa_batch,
+    verify_schnorr_batch,
+)
+
+Array = np.ndarray[Any, Any]
+ROWS = 40  # more than stay on the calling thread
+
+
+def random_rows(rows: int, width: int, seed: int) -> Array:
+    return np.random.default_rng(seed).integers(0, 256, (rows, width), dtype=np.uint8)
+
+
+DIGESTS = random_rows(ROWS, 32, 1)
+SECRETS = random_rows(ROWS, 32, 2)
+KEYS = public_keys_batch(SECRETS)
+ECDSA = sign_ecdsa_batch(DIGESTS, SECRETS)
+SCHNORR = sign_schnorr_batch(DIGESTS, SECRETS)
+RECOVERABLE = sign_ecdsa_recoverable_batch(DIGESTS, SECRETS)
+
+TAKES: dict[Callable[..., Any], dict[str, Array]] = {
+    verify_ecdsa_batch: {"digests": DIGESTS, "signatures": ECDSA, "public_keys": KEYS},
+    verify_schnorr_batch: {"messages": DIGESTS, "signatures": SCHNORR, "public_keys": KEYS[:, 1:]},
+    sign_ecdsa_batch: {"digests": DIGESTS, "secrets": SECRETS},
+    sign_ecdsa_recoverable_batch: {"digests": DIGESTS, "secrets": SECRETS},
+    sign_schnorr_batch: {"messages": DIGESTS, "secrets": SECRETS, "aux": DIGESTS},
+    recover_batch: {"digests": DIGESTS, "signatures": RECOVERABLE},
+    public_keys_batch: {"secrets": SECRETS},
+}
+EACH = [(function, name) for function, arguments in TAKES.items() for name in arguments]
+
+
+def as_tuple(result: Any) -> tuple[Array, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def assert_same(left: Any, right: Any) -> None:
+    for a, b in zip(as_tuple(left), as_tuple(right), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("function", "name"), EACH)
+@pytest.mark.parametrize(
+    ("spoil", "got"),
+    [
+        (lambda array: array[:, :-1], r"uint8 of shape \(40, \d+\)"),
+        (lambda array: np.hstack([array, array]), r"uint8 of shape \(40, \d+\)"),
+        (lambda array: array[0], r"uint8 of shape \(\d+,\)"),
+        (lambda array: array[None], r"uint8 of shape \(1, 40, \d+\)"),
+        (lambda array: array.astype(np.int8), "int8 of shape"),
+        (lambda array: array.astype(np.uint64), "uint64 of shape"),
+        (lambda array: array.tobytes(), "got bytes"),
+        (lambda array: array.tolist(), "got list"),
+    ],
+)
+def test_another_shape_or_type_is_refused_by_name(
+    function: Callable[..., Any], name: str, spoil: Callable[[Array], Any], got: str
+) -> None:
+    arguments = {**TAKES[function], name: spoil(TAKES[function][name])}
+    with pytest.raises(ValueError, match=rf"^{name}: must be a .*uint8 array of shape \(n, \d+\) \(.*{got}"):
+        function(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"), [(function, name) for function, name in EACH if name != next(iter(TAKES[function]))]
+)
+def test_another_number_of_rows_is_refused_by_name(function: Callable[..., Any], name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{name}: must have 40 rows, as the first argument has \(got 39\)"):
+        function(**{**TAKES[function], name: TAKES[function][name][:-1]})
+
+
+@pytest.mark.parametrize("function", TAKES)
+def test_zero_rows_give_zero_rows(function: Callable[..., Any]) -> None:
+    for result in as_tuple(function(**{name: array[:0] for name, array in TAKES[function].items()})):
+        assert len(result) == 0
+
+
+@pytest.mark.parametrize("function", TAKES)
+def test_rows_scattered_in_memory_or_locked_are_the_same_rows(function: Callable[..., Any]) -> None:
+    arguments = TAKES[function]
+    expected = function(**arguments)
+    doubled = {name: np.repeat(array, 2, axis=0)[::2] for name, array in arguments.items()}
+    columns = {name: np.asfortranarray(array) for name, array in arguments.items()}
+    backwards = {name: np.ascontiguousarray(array[::-1])[::-1] for name, array in arguments.items()}
+    locked = {name: array.copy() for name, array in arguments.items()}
+    for array in locked.values():
+        array.flags.writeable = False
+    for variant in (doubled, columns, backwards, locked):
+        assert_same(function(**variant), expected)
+
+
+@pytest.mark.parametrize("function", TAKES)
+@pytest.mark.parametrize("threads", [1, 2, 3, 64])
+def test_the_number_of_threads_changes_nothing(function: Callable[..., Any], threads: int) -> None:
+    assert_same(function(**TAKES[function], threads=threads), function(**TAKES[function]))
+
+
+def test_threads_must_be_at_least_one() -> None:
+    with pytest.raises(ValueError, match=r"threads: must be at least 1 \(got 0\)"):
+        verify_ecdsa_batch(DIGESTS, ECDSA, KEYS, threads=0)
+
+
+@pytest.mark.parametrize("function", [function for function in TAKES if "secrets" in TAKES[function]])
+@pytest.mark.parametrize("spoilt", [bytes(32), b"\xff" * 32])
+def test_a_secret_that_cannot_sign_is_named_by_its_row(function: Callable[..., Any], spoilt: bytes) -> None:
+    secrets = SECRETS.copy()
+    secrets[[7, 31]] = np.frombuffer(spoilt, dtype=np.uint8)
+    for threads in (1, 2):
+        with pytest.raises(ValueError, match=r"secrets\[7\]: must be a number from 1 to n - 1"):
+            function(**{**TAKES[function], "secrets": secrets}, threads=threads)
+
+
+def test_a_key_table_stands_for_its_rows() -> None:
+    who = np.random.default_rng(3).integers(0, ROWS, ROWS)
+    signatures = sign_ecdsa_batch(DIGESTS, SECRETS[who])
+    table = KeyTable(KEYS)
+    assert len(table) == ROWS
+    assert table.valid.all()
+    assert verify_ecdsa_batch(DIGESTS, signatures, table.rows(who)).all()
+    assert not verify_ecdsa_batch(DIGESTS, signatures, table.rows((who + 1) % ROWS)).any()
+    x_only = KeyTable(KEYS[:, 1:])
+    assert verify_schnorr_batch(DIGESTS, SCHNORR, x_only.rows(np.arange(ROWS))).all()
+
+
+def test_a_key_table_keeps_bad_keys_in_their_places() -> None:
+    keys = KEYS.copy()
+    keys[5] = 0
+    table = KeyTable(keys)
+    assert np.flatnonzero(~table.valid).tolist() == [5]
+    valid = verify_ecdsa_batch(DIGESTS, ECDSA, table.rows(np.arange(ROWS)))
+    assert np.flatnonzero(~valid).tolist() == [5]
+
+
+def test_what_a_key_table_refuses() -> None:
+    table = KeyTable(KEYS)
+    with pytest.raises(ValueError, match=r"public_keys: must be a uint8 array of shape \(n, 33\)"):
+        KeyTable(KEYS[:, :31])
+    with pytest.raises(ValueError, match=r"indices: must be from 0 to 39 \(got 0 to 40\)"):
+        table.rows(np.array([0, 40]))
+    with pytest.raises(ValueError, match=r"indices: must be from 0 to 39 \(got -1 to 3\)"):
+        table.rows(np.array([3, -1]))
+    for indices in (np.array([0.0]), np.array([[0]]), [0], np.array([True])):
+        with pytest.raises(ValueError, match="indices: must be a one-dimensional numpy array of integers"):
+            table.rows(indices)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ValueError, match="must be rows of a KeyTable of 32-byte keys"):
+        verify_schnorr_batch(DIGESTS, SCHNORR, table.rows(np.arange(ROWS)))
+    with pytest.raises(ValueError, match=r"public_keys: must have 40 rows.*\(got 2\)"):
+        verify_ecdsa_batch(DIGESTS, ECDSA, table.rows(np.arange(2)))
+    assert verify_ecdsa_batch(DIGESTS[:0], ECDSA[:0], KeyTable(KEYS[:0]).rows(np.arange(0))).shape == (0,)
+
+
+def test_indices_changed_after_the_check_do_no_harm() -> None:
+    table, indices = KeyTable(KEYS), np.arange(ROWS)
+    rows = table.rows(indices)
+    indices[:] = 10**9
+    assert verify_ecdsa_batch(DIGESTS, ECDSA, rows).all()
+
+
+def test_distinct_keys_beyond_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("l2sim.crypto.signatures.key_table._REMEMBERED_KEYS", 3)
+    assert verify_ecdsa_batch(DIGESTS, ECDSA, KEYS).all()
+    assert_same(sign_schnorr_batch(DIGESTS, SECRETS), SCHNORR)
+
+
+def test_recovery_under_the_strict_rule_leaves_high_s_out() -> None:
+    flipped = RECOVERABLE.copy()
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    for row in range(0, ROWS, 2):
+        s = order - int.from_bytes(flipped[row, 32:64].tobytes(), "big")
+        flipped[row, 32:64] = np.frombuffer(s.to_bytes(32, "big"), dtype=np.uint8)
+        flipped[row, 64] ^= 1
+    found_keys, found = recover_batch(DIGESTS, flipped)
+    assert found.all()
+    np.testing.assert_array_equal(found_keys, KEYS)
+    strict_keys, strict = recover_batch(DIGESTS, flipped, rule=Rule.BITCOIN)
+    assert strict.tolist() == [False, True] * (ROWS // 2)
+    np.testing.assert_array_equal(strict_keys, np.where(strict[:, None], KEYS, 0))
+
+
+def test_the_room_loads_nothing_until_asked() -> None:
+    program = (
+        "import sys, l2sim.crypto; "
+        "assert not {'coincurve', 'numpy', 'numba', 'llvmlite'} & set(sys.modules); "
+        "from l2sim.crypto import verify_ecdsa_batch; "
+        "assert not {'numba', 'llvmlite', 'py_arkworks_bls12381'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_every_public_name_of_the_room_can_be_had() -> None:
+    for name in l2sim.crypto.__all__:
+        assert getattr(l2sim.crypto, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'verify_rsa'"):
+        l2sim.crypto.verify_rsa  # noqa: B018
