@@ -1,0 +1,62 @@
+"""Ethereum's forks as data: everything that a fork changed in the fee market and the limits.
+
+No rule elsewhere asks for a fork by name; it asks for one of these columns.
+"""
+
+from dataclasses import dataclass
+
+GAS_PER_BLOB = 131_072  # EIP-4844: 2**17, one gas a byte
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """The rules in force from `activation_s` (unix seconds, mainnet) on; no blobs if `max_blobs` is 0."""
+
+    name: str
+    activation_s: int
+    target_blobs: int
+    max_blobs: int
+    blob_update_fraction: int
+    max_transaction_blobs: int
+    """Most blobs of one transaction: the block's limit, 6 since Osaka (EIP-7594)."""
+    calldata_floor: bool
+    """Whether data has a floor price (EIP-7623)."""
+    blob_reserve_price: bool
+    """Whether the blob fee follows the base fee from below (EIP-7918)."""
+    max_transaction_gas: int | None
+    """Most gas of one transaction (EIP-7825); None: the block's limit."""
+
+
+_CAP = 2**24  # EIP-7825
+
+# Times: London is mainnet block 12,965,000 (EIP-1559); the others EIP-7569, EIP-7600, EIP-7607 and go-ethereum's
+# params/config.go. Blobs: EIP-4844, EIP-7691, EIP-8134 and EIP-8135.
+FORKS: tuple[Fork, ...] = (
+    Fork("london", 1_628_166_822, 0, 0, 0, 0, False, False, None),
+    Fork("cancun", 1_710_338_135, 3, 6, 3_338_477, 6, False, False, None),
+    Fork("prague", 1_746_612_311, 6, 9, 5_007_716, 9, True, False, None),
+    Fork("osaka", 1_764_798_551, 6, 9, 5_007_716, 6, True, True, _CAP),
+    Fork("bpo1", 1_765_290_071, 10, 15, 8_346_193, 6, True, True, _CAP),
+    Fork("bpo2", 1_767_747_671, 14, 21, 11_684_671, 6, True, True, _CAP),
+)
+_BY_NAME = {fork.name: fork for fork in FORKS}
+
+
+def fork_named(name: str) -> Fork:
+    """The fork of that name; raises ValueError with the list of known ones."""
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise ValueError(f"must be one of {', '.join(_BY_NAME)} (got {name})") from None
+
+
+def fork_at(unix_s: int) -> Fork:
+    """The fork in force on mainnet at that time; raises ValueError before London.
+
+    >>> fork_at(1_700_000_000).name, fork_at(1_767_747_671).name
+    ('london', 'bpo2')
+    """
+    in_force = [fork for fork in FORKS if fork.activation_s <= unix_s]
+    if not in_force:
+        raise ValueError(f"unix_s must be at least {FORKS[0].activation_s}, the London fork (got {unix_s})")
+    return in_force[-1]

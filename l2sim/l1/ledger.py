@@ -1,0 +1,70 @@
+"""What both mock L1s share: heights, receipts, confirmations, spending by purpose, long sleeps."""
+
+from collections.abc import Iterable
+
+from l2sim.engine import Environment
+from l2sim.errors import InvariantError
+from l2sim.l1.base import Chain, OnReceipt, Purpose, Receipt, Spending
+from l2sim.money import Asset
+from l2sim.results.recorder import Recorder
+
+
+class Ledger(Chain):
+    """A chain's bookkeeping; what a block holds and costs is the business of its two kinds."""
+
+    def __init__(self, name: str, asset: Asset, environment: Environment, recorder: Recorder) -> None:
+        self.name = name
+        self.asset = asset
+        self.spending = {purpose: Spending() for purpose in Purpose}
+        self.height = -1
+        """Height of the last block, -1 before the first."""
+        self._environment = environment
+        self._recorder = recorder
+        self._confirmed_at: dict[int, list[tuple[Receipt, OnReceipt]]] = {}
+        self._asleep_until_ns = 0
+
+    def confirm(self, receipt: Receipt, confirmations: int, done: OnReceipt) -> None:
+        """Call `done(receipt)` when the block of `receipt` has that many confirmations (1: it is in a block).
+
+        If it has them already, `done` is called in an event of its own at this instant.
+        Raises ValueError if `confirmations` is below 1.
+        """
+        if confirmations < 1:
+            raise ValueError(f"confirmations must be at least 1 (got {confirmations})")
+        height = receipt.height + confirmations - 1
+        if height <= self.height:
+            self._environment.call_in(0, done, receipt)
+        else:
+            self._confirmed_at.setdefault(height, []).append((receipt, done))
+
+    def sleep_until(self, time_ns: int) -> None:
+        """Make no blocks until then: for long waits in which the system has nothing on its way.
+
+        Heights go on and confirmations come as if blocks had been made, but nothing is packed, drawn or
+        recorded; the fee level afterwards is the one before. A transaction submitted meanwhile ends the sleep.
+        Raises InvariantError if a transaction of the system is waiting.
+        """
+        if self.pending:
+            raise InvariantError(
+                f"chain {self.name} must not sleep while transactions wait for a block (got {self.pending} waiting)"
+            )
+        self._asleep_until_ns = time_ns
+
+    @property
+    def _asleep(self) -> bool:
+        return self._environment.now < self._asleep_until_ns and not self.pending
+
+    def _grow(self, receipts: Iterable[tuple[Receipt, OnReceipt | None]] = ()) -> None:
+        """Go one height up, hand out the block's receipts in its order, then tell who waited for this height."""
+        self.height += 1
+        for receipt, on_included in receipts:
+            if on_included is not None:
+                on_included(receipt)
+        for receipt, done in self._confirmed_at.pop(self.height, ()):
+            done(receipt)
+
+    def _spend(self, purpose: Purpose, size_bytes: int, fee: int) -> None:
+        spending = self.spending[purpose]
+        spending.transactions += 1
+        spending.size_bytes += size_bytes
+        spending.fee += fee
