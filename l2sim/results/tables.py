@@ -1,15 +1,16 @@
 """From what a run recorded to Arrow tables, by the schema's types."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from l2sim.money import Asset, Prices
 from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import NEVER, PaymentRecord, Rows
 from l2sim.results.schema import PAYMENTS, Column, Kind, Table
-from l2sim.workload.payments import Workload
 
 _TYPES: dict[Kind, pa.DataType] = {
     Kind.INT64: pa.int64(),
@@ -37,16 +38,18 @@ def _text(value: str, count: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value]))
 
 
-def payments_table(system: str, record: PaymentRecord, workload: Workload, asset: Asset, prices: Prices) -> pa.Table:
-    """The payments of one system, one row each."""
+def payments_table(
+    system: str, record: PaymentRecord, sent: Mapping[str, npt.NDArray[np.integer[Any]]], asset: Asset, prices: Prices
+) -> pa.Table:
+    """The payments of one system, one row each; `sent` holds the workload's payer, payee and amount_msat."""
     count = len(record)
     labels = pa.array([outcome.label for outcome in Outcome])
     columns: dict[str, Any] = {
         "system": _text(system, count),
         "payment": np.arange(count, dtype=np.int64),
-        "payer": workload.payer,
-        "payee": workload.payee,
-        "amount_msat": workload.amount_msat,
+        "payer": sent["payer"],
+        "payee": sent["payee"],
+        "amount_msat": sent["amount_msat"],
         "outcome": pa.DictionaryArray.from_arrays(pa.array(record.outcome.astype(np.int32)), labels),
         "attempts": record.attempts,
         "hops": record.hops,

@@ -1,6 +1,7 @@
 """A workload: who pays whom, when, how much, drawn once and sent through every system."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,10 @@ class Workload:
 
     def __len__(self) -> int:
         return len(self.time_ns)
+
+    def columns(self) -> dict[str, npt.NDArray[np.integer[Any]]]:
+        """What result tables repeat of each payment."""
+        return {"payer": self.payer, "payee": self.payee, "amount_msat": self.amount_msat}
 
     @property
     def users(self) -> int:

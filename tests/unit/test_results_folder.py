@@ -28,7 +28,7 @@ def tables() -> dict[str, pa.Table]:
             batch=0, payments=2, opened_ns=0, closed_ns=1, raw_bytes=3, compressed_bytes=2, medium="blob", blobs=1,
             gas=21_000, gas_fee_wei=1, blob_fee_wei=1, payments_root=bytes(range(32)),
         )  # fmt: skip
-        parts["payments"].append(payments_table(name, recorder.payments, load, Asset.BTC, PRICES))
+        parts["payments"].append(payments_table(name, recorder.payments, load.columns(), Asset.BTC, PRICES))
         for part in ("batches", "blocks", "channels", "series"):
             parts[part].append(rows_table(name, getattr(recorder, part)))
     return {name: stack(part) for name, part in parts.items()}

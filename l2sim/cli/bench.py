@@ -1,0 +1,136 @@
+"""`l2sim bench core`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from l2sim.cli.options import PATH, force_option, refuse_existing_file
+from l2sim.errors import ResultsError
+
+if TYPE_CHECKING:
+    from l2sim.bench.core import Comparison
+
+REGRESSED = 3
+"""Exit code when a row is slower than the threshold allows."""
+
+
+@click.group()
+def bench() -> None:
+    """Measure this machine."""
+
+
+@bench.command()
+@click.option("--json", "json_file", metavar="FILE", type=PATH, help="Write the figures as JSON.")
+@click.option("--compare", "old_file", metavar="OLD.json", type=PATH, help="Compare with an earlier --json file.")
+@click.option("--threshold", default=0.2, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True),
+              help="Share of a row's speed that may be lost before --compare calls it a regression.")  # fmt: skip
+@click.option("--write-profile", "profile_file", metavar="FILE.json", type=PATH,
+              help="Write a cost profile of this machine, for cost_profile in scenarios.")  # fmt: skip
+@click.option("--group", "groups", metavar="GROUP", multiple=True,
+              help="Measure only this group of rows, for example hashes; may be given again.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="Measure almost nothing, only to see that every row runs.")
+@click.option("--kzg-setup", metavar="FILE", type=PATH, help="The KZG trusted setup, for blob commitments.")
+@force_option
+def core(
+    json_file: Path | None,
+    old_file: Path | None,
+    threshold: float,
+    profile_file: Path | None,
+    groups: tuple[str, ...],
+    quick: bool,
+    kzg_setup: Path | None,
+    force: bool,
+) -> None:
+    """Measure signatures, hashes, trees and onions, each beside a plain loop.
+
+    In full it takes about a minute. Exits with 3 when --compare finds a row that lost more speed than --threshold.
+    """
+    for path in (json_file, profile_file):
+        if path is not None:
+            refuse_existing_file(path, force)
+    if profile_file is not None and profile_file.suffix != ".json":
+        raise click.UsageError(f"--write-profile must end in .json (got {profile_file.name})")
+    from l2sim.bench.core import compare, core_groups, run_core_benchmarks, write_profile
+
+    unknown = [name for name in groups if name not in core_groups()]
+    if unknown:
+        raise click.UsageError(f"--group must be one of {', '.join(core_groups())} (got {unknown[0]})")
+    old = None if old_file is None else _read_record(old_file)
+
+    record = run_core_benchmarks(
+        quick=quick,
+        groups=list(groups) or None,
+        setup_path=kzg_setup,
+        progress=_say_row if sys.stderr.isatty() else None,
+    )
+    _print_record(record)
+    if json_file is not None:
+        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if profile_file is not None:
+        missing = write_profile(profile_file, record)
+        click.echo(f"{profile_file} written" + (f"; from the reference: {', '.join(missing)}" if missing else ""))
+    if old is not None:
+        changes = compare(old, record, threshold)
+        _print_comparison(changes)
+        if any(change.regressed for change in changes):
+            click.echo(f"some rows lost more than {threshold:.0%} of their speed", err=True)
+            click.get_current_context().exit(REGRESSED)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """An earlier record, checked so that a wrong file is refused before the minute of measuring."""
+    from l2sim.bench.core import compare
+
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        compare(record, record)
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise ResultsError(f"{path}: is no file that `l2sim bench core --json` wrote ({error})") from error
+    return record
+
+
+def _say_row(row: dict[str, Any]) -> None:
+    click.echo(f"{row['name']}: {row['operations_per_s']:,.0f}/s", err=True)
+
+
+def _print_record(record: dict[str, Any]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    machine = record["machine"]
+    table = Table(title=Text(f"{machine['cpu']}, {machine['cores']} cores"), title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("")
+    for heading in ("operations/s", "ns each", "cores", "plain loop, ns", "ratio", "asked", ""):
+        table.add_column(heading, justify="right")
+    for row in record["rows"]:
+        table.add_row(
+            Text(row["name"]),
+            f"{row['operations_per_s']:,.0f}",
+            f"{row['ns_per_operation']:,.1f}",
+            str(row["cores"]),
+            _or_blank(row["loop_ns_per_operation"], ",.1f"),
+            _or_blank(row["ratio"], ".2f"),
+            _or_blank(row["target_ratio"], "g"),
+            "" if record["quick"] else {True: "met", False: "missed", None: ""}[row["met"]],
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(table)
+    for skipped in record["skipped"]:
+        click.echo(f"{skipped['group']} skipped: {skipped['reason']}")
+
+
+def _print_comparison(changes: "list[Comparison]") -> None:
+    for change in changes:
+        mark = "  regressed" if change.regressed else ""
+        click.echo(f"{change.name}: {change.change:.2f} times as fast as before{mark}")
+
+
+def _or_blank(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)

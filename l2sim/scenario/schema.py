@@ -1,0 +1,168 @@
+"""The settings of a whole scenario: prices, phases, workload, L1 chains and payment systems."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from l2sim.config import Config
+from l2sim.crypto.profiles import DEFAULT_PROFILE, ProfileError, load_profile
+from l2sim.errors import Problem, ScenarioError
+from l2sim.l1.config import ChainConfig
+from l2sim.money import CENTS_PER_USD, Prices
+from l2sim.scenario.document import KeyPath
+from l2sim.scenario.problems import ListedProblemsError
+from l2sim.scenario.wording import NAME_LENGTH, NAME_PATTERN, did_you_mean, show
+from l2sim.systems.lightning.config import LightningConfig
+from l2sim.systems.onchain.config import OnchainConfig
+from l2sim.systems.rollup.config import RollupConfig
+from l2sim.workload.config import WorkloadConfig
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=NAME_LENGTH)]
+"""A name that can stand in file names, in dotted keys and in tables: lower-case letters, digits, `_` and `-`."""
+
+SystemConfig = Annotated[OnchainConfig | LightningConfig | RollupConfig, Field(discriminator="kind")]
+
+SETTLES_TO = {"onchain": ("bitcoin", "ethereum"), "lightning": ("bitcoin",), "rollup": ("ethereum",)}
+"""The kinds of L1 on which each kind of system can settle."""
+
+Found = tuple[KeyPath, str, str | None]
+
+
+class PricesConfig(Config):
+    """Fixed prices of the run; what is below a cent is rounded."""
+
+    btc_usd: float = Field(default=100_000.0, ge=0.01, le=1e12)
+    """US dollars for one bitcoin."""
+    eth_usd: float = Field(default=4_000.0, ge=0.01, le=1e12)
+    """US dollars for one ether."""
+
+    def prices(self) -> Prices:
+        """The prices in whole cents, as the model uses them."""
+        return Prices(round(self.btc_usd * CENTS_PER_USD), round(self.eth_usd * CENTS_PER_USD))
+
+
+class PhasesConfig(Config):
+    """How long users have to come in, to finish, and to go out; payments last as long as the workload."""
+
+    onboarding_s: float = Field(default=7_200.0, gt=0, le=1e9)
+    """From the start of the run to the first payment, in seconds: channels are opened, deposits made."""
+    settling_s: float = Field(default=600.0, gt=0, le=1e9)
+    """Longest wait for undecided payments after the payment phase, in seconds."""
+    leaving_s: float = Field(default=86_400.0, gt=0, le=1e9)
+    """Longest wait for the users' exits and for finality after that, in seconds."""
+
+
+class Scenario(Config):
+    """Everything that a run is made from: the same payments through every system."""
+
+    name: Name
+    """Name of the scenario: lower-case letters, digits, _ and -; names the run folder."""
+    description: str = Field(default="", max_length=10_000)
+    """What the scenario is for, in a sentence or more."""
+    seed: int = Field(default=1, ge=0, lt=2**64)
+    """Root of all random numbers."""
+    crypto: Literal["real", "modelled"] = "modelled"
+    """real: every key, signature, verification and root is really made; modelled: they are counted."""
+    cost_profile: str = Field(default=DEFAULT_PROFILE, min_length=1)
+    """Name or path of the profile of nanoseconds per cryptographic operation, in both modes."""
+    prices: PricesConfig = PricesConfig()
+    """What coins cost."""
+    phases: PhasesConfig = PhasesConfig()
+    """How long the phases around the payments last."""
+    workload: WorkloadConfig
+    """Who pays whom, when, how much."""
+    l1: dict[Name, ChainConfig] = Field(min_length=1)
+    """The L1 chains, by names of your choice."""
+    systems: dict[Name, SystemConfig] = Field(min_length=1)
+    """The payment systems that are compared, by names of your choice."""
+
+    _written_paths: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
+    """Paths as the file has them, where the settings have them resolved against the file's folder."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        found = (*reference_faults(self.model_dump(mode="json")), *self._value_faults())
+        if found:
+            raise ListedProblemsError(found)
+        return self
+
+    def _value_faults(self) -> Iterator[Found]:
+        """Faults that show only when settings of several parts are put together."""
+        prices = self.prices.prices()
+        for what in ("amounts", "funds"):
+            config = getattr(self.workload, what)
+            try:
+                if config is not None:
+                    config.distribution(prices)
+            except ValueError as error:
+                yield ("workload", what), str(error), None
+        try:
+            load_profile(self.cost_profile)
+        except ProfileError as error:
+            yield ("cost_profile",), str(error), None
+
+    def only(self, systems: Sequence[str]) -> Self:
+        """The scenario with only those of its systems; raises ScenarioError for one it does not have."""
+        unknown = [name for name in systems if name not in self.systems]
+        if unknown or not systems:
+            rule = (
+                f"must be some of {', '.join(self.systems)}{did_you_mean(unknown[0], self.systems) if unknown else ''}"
+            )
+            raise ScenarioError((Problem("--systems", "systems", rule, show(unknown[0]) if unknown else "none"),))
+        copy = self.model_copy(update={"systems": {name: c for name, c in self.systems.items() if name in systems}})
+        copy._written_paths = {
+            path: written for path, written in self._written_paths.items() if path[0] != "systems" or path[1] in systems
+        }
+        return copy
+
+
+def resolved(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as plain JSON values with every default filled in, and paths as they were written."""
+    values = scenario.model_dump(mode="json")
+    for path, written in scenario._written_paths.items():
+        holder: Any = values
+        for part in path[:-1]:
+            holder = holder[part]
+        holder[path[-1]] = written
+    return values
+
+
+def scenario_sha256(scenario: Scenario) -> str:
+    """SHA-256 of the canonical JSON of the resolved scenario, in hexadecimal: equal for equal scenarios."""
+    text = json.dumps(resolved(scenario), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def with_written_paths(scenario: Scenario, written: dict[KeyPath, str]) -> Scenario:
+    """The scenario, remembering how its paths were written."""
+    copy = scenario.model_copy()
+    copy._written_paths = dict(written)
+    return copy
+
+
+def reference_faults(data: Any) -> Iterator[Found]:
+    """Systems that name no chain of the scenario, or one they cannot settle to, in plain scenario data.
+
+    Looks only at what is well formed, so that it can be asked before the data is valid.
+    """
+    chains = data.get("l1") if isinstance(data, Mapping) else None
+    systems = data.get("systems") if isinstance(data, Mapping) else None
+    if not isinstance(chains, Mapping) or not isinstance(systems, Mapping):
+        return
+    for name, system in systems.items():
+        if not isinstance(system, Mapping) or not isinstance(system.get("l1"), str):
+            continue
+        wanted = system["l1"]
+        if wanted not in chains:
+            rule = f"must be a chain of l1: {', '.join(map(str, chains)) or 'it has none'}"
+            yield ("systems", name, "l1"), rule + did_you_mean(wanted, map(str, chains)), show(wanted)
+            continue
+        chain = chains[wanted]
+        kind = chain.get("kind") if isinstance(chain, Mapping) else None
+        allowed = SETTLES_TO.get(str(system.get("kind")))
+        if allowed and isinstance(kind, str) and kind not in allowed:
+            rule = f"must be a chain of kind {' or '.join(allowed)} for a system of kind {system['kind']}"
+            yield ("systems", name, "l1"), rule, f"{wanted} of kind {kind}"
