@@ -1,0 +1,1 @@
+"""Benchmarks of the measured core and of whole scenarios, as a library."""
