@@ -1,0 +1,195 @@
+"""Settings of a Lightning-like channel network."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from l2sim.config import Config
+from l2sim.systems.lightning.topology.config import (
+    BimodalBalances,
+    GeneratedTopology,
+    LiquidityConfig,
+    SnapshotTopology,
+)
+
+
+class ConstantLatency(Config):
+    """Every message takes the same time."""
+
+    kind: Literal["constant"] = "constant"
+    one_way_ms: float = Field(50.0, ge=0, le=600_000)
+    """How long one message takes from one node to the next, in milliseconds."""
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean of the distribution in milliseconds."""
+        return self.one_way_ms
+
+
+class ExponentialLatency(Config):
+    """Message times are exponential."""
+
+    kind: Literal["exponential"]
+    mean_one_way_ms: float = Field(50.0, gt=0, le=600_000)
+    """Mean time of one message from one node to the next, in milliseconds."""
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean of the distribution in milliseconds."""
+        return self.mean_one_way_ms
+
+
+class LognormalLatency(Config):
+    """Message times are log-normal: most are near the median, few are long."""
+
+    kind: Literal["lognormal"]
+    median_one_way_ms: float = Field(50.0, gt=0, le=600_000)
+    """Median time of one message from one node to the next, in milliseconds."""
+    sigma: float = Field(0.5, ge=0, le=4)
+    """Standard deviation of the logarithm of the time."""
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean of the distribution in milliseconds."""
+        return self.median_one_way_ms * math.exp(self.sigma**2 / 2)
+
+
+Latency = Annotated[ConstantLatency | ExponentialLatency | LognormalLatency, Field(discriminator="kind")]
+
+
+class AttachedUsers(Config):
+    """Each user is a node of its own that opens channels to routers and forwards for nobody."""
+
+    kind: Literal["attached"] = "attached"
+    channels: int = Field(1, ge=1, le=16)
+    """Channels that each user opens; its funds are divided evenly among them."""
+    to: Literal["by_capacity", "by_degree", "uniform"] = "by_capacity"
+    """How a user picks its routers: with probability in proportion to their total capacity, to their number
+    of channels, or each alike. A user's routers are distinct."""
+    inbound_share: float = Field(1.0, ge=0, le=10)
+    """What the router adds to the channel, as a share of what the user adds: the user's means to be paid.
+    It is operators' capital; both sides pay for the funding transaction out of the user's funds."""
+    router_base_fee_msat: int = Field(1_000, ge=0, le=2**32 - 1)
+    """Base fee that the router asks for forwarding into the channel (LND's default)."""
+    router_fee_ppm: int = Field(1, ge=0, le=1_000_000)
+    """Proportional fee that the router asks for forwarding into the channel (LND's default)."""
+    cltv_delta: int = Field(80, ge=1, le=2016)
+    """Blocks by which the router wants the expiry to fall (LND's default)."""
+    wallet_reserve_sat: int = Field(10_000, ge=0, le=10**15)
+    """What a user keeps on L1 for each channel, to bump a forced close with (LND lnwallet/wallet.go)."""
+    min_channel_sat: int = Field(20_000, ge=1_000, le=10**15)
+    """A user whose part of a channel would be less opens none (LND's smallest channel)."""
+    opening_share: float = Field(0.25, ge=0, le=1)
+    """Users open their channels at times spread evenly over this first part of the onboarding phase."""
+    opening_target_blocks: int = Field(3, ge=1, le=1008)
+    """Blocks within which the funding transaction should confirm, for its fee."""
+    closing_target_blocks: int = Field(6, ge=1, le=1008)
+    """Blocks within which the closing transaction should confirm, for its fee."""
+
+
+class NodeUsers(Config):
+    """Users are nodes that the network already has; they pay from the channels they find there.
+
+    Their workload funds are not used, and the cost of their channels is that of the backbone.
+    """
+
+    kind: Literal["nodes"]
+    placement: Literal["uniform", "by_degree"] = "uniform"
+    """Which nodes: each alike, or with probability in proportion to their number of channels; all distinct."""
+
+
+Users = Annotated[AttachedUsers | NodeUsers, Field(discriminator="kind")]
+
+
+class Backbone(Config):
+    """What the routers' own channels cost on L1.
+
+    The network is older than the run: its channels are there at time 0 and stay. In a steady state a channel
+    lives `lifetime_days` on average and is then replaced, which takes one closing and one funding transaction.
+    A sample of `renewals` such pairs really goes through the simulated L1 during the onboarding phase, at the
+    fee level found there; run time / lifetime x channels / sample of what the sample paid is this run's cost.
+    """
+
+    lifetime_days: float = Field(365.0, gt=0, le=36_500)
+    """Mean time from a channel's funding to its close."""
+    renewals: int = Field(100, ge=0, le=10_000)
+    """How many pairs of closing and funding really go through L1; at most one a channel. 0 leaves the
+    backbone's cost out."""
+    target_blocks: int = Field(6, ge=1, le=1008)
+    """Blocks within which these transactions should confirm, for their fee."""
+
+
+class Payer(Config):
+    """How payers find routes, how much they pay, how long they try."""
+
+    policy: Literal["cheapest", "lnd"] = "lnd"
+    """`cheapest` minimises fees plus the price of locked money; `lnd` adds an attempt cost divided by the
+    estimated probability of success (LND's a priori estimator)."""
+    risk_factor_billionths: int = Field(15, ge=0, le=1_000_000)
+    """Price of locking one unit of money for one block (LND routing/pathfind.go RiskFactorBillionths)."""
+    attempt_cost_sat: int = Field(100, ge=0, le=10**9)
+    """Fixed part of the attempt cost (LND routing/router.go DefaultAttemptCost). Only `lnd`."""
+    attempt_cost_ppm: int = Field(1_000, ge=0, le=1_000_000)
+    """Proportional part of the attempt cost (LND DefaultAttemptCostPPM). Only `lnd`."""
+    hop_probability: float = Field(0.6, gt=0, le=1)
+    """Probability given to a channel that nothing is known of (LND DefaultAprioriHopProbability). Only `lnd`."""
+    min_probability: float = Field(0.01, ge=0, lt=1)
+    """Routes below this estimated probability are not tried (LND DefaultMinRouteProbability). Only `lnd`."""
+    memory_s: float = Field(3_600.0, gt=0, le=1e9)
+    """How a failure fades: `lnd` recovers a channel's probability with this half-life (LND: one hour);
+    `cheapest` leaves the channel out for this long and then forgets."""
+    memory_entries: int = Field(1_000, ge=1, le=100_000)
+    """Results a payer remembers, one an edge, the oldest dropped first (LND DefaultMaxMcHistory)."""
+    max_attempts: int = Field(20, ge=1, le=10_000)
+    """Routes tried before a payment is given up."""
+    timeout_s: float = Field(60.0, gt=0, le=1e9)
+    """No new attempt starts this long after the payment was sent (LND and CLN: 60 s)."""
+    fee_limit_ppm: int = Field(50_000, ge=0, le=100_000_000)
+    """The most a payer pays in routing fees, in millionths of the amount (LND lnwallet/parameters.go: 5 %)."""
+    small_amount_sat: int = Field(1_000, ge=0, le=10**12)
+    """Up to this amount a payer pays as much again in fees (LND lnwallet/parameters.go: 1000 sat)."""
+    max_hops: int = Field(20, ge=1, le=20)
+    """Channels of a route at most (BOLT 4, attribution data)."""
+    max_cltv_blocks: int = Field(2_016, ge=1, le=65_535)
+    """Blocks for which the payer's money may be locked at most (BOLT 4 max_htlc_cltv)."""
+    final_cltv_blocks: int = Field(18, ge=1, le=2_016)
+    """Blocks the payee asks for on the last channel (BOLT 11 default)."""
+
+
+class Channels(Config):
+    """The rules inside every channel (BOLT 2, BOLT 3; channel type: anchors with zero-fee HTLC transactions)."""
+
+    max_accepted_htlcs: int = Field(483, ge=1, le=483)
+    """HTLCs in flight in each direction (BOLT 2: at most 483, LND's default; CLN and eclair 30)."""
+    reserve_ppm: int = Field(10_000, ge=0, lt=500_000)
+    """What each side must keep, in millionths of the capacity (BOLT 2 suggests 1 %)."""
+    dust_limit_sat: int = Field(354, ge=0, le=100_000)
+    """Smaller HTLCs get no output and no signature (BOLT 3 trimming, LND's limit)."""
+    commitment_feerate_sat_per_kw: int = Field(253, ge=0, le=100_000)
+    """Fee rate of commitment transactions, paid by the side that funded the channel (253: the lowest that is
+    relayed; LND takes at most 2500 with anchors). 0 leaves the fee and its buffer out."""
+    confirmations: int = Field(3, ge=1, le=144)
+    """Blocks from a funding transaction's inclusion until the channel is used (CLN 3; LND 1 to 6)."""
+
+
+class LightningConfig(Config):
+    """A network of payment channels with source routing and HTLCs."""
+
+    kind: Literal["lightning"]
+    l1: str
+    """Name of the Bitcoin-like chain in the scenario on which channels are opened and closed."""
+    topology: Annotated[GeneratedTopology | SnapshotTopology, Field(discriminator="kind")]
+    """The routers and their channels."""
+    liquidity: LiquidityConfig = BimodalBalances(kind="bimodal")
+    """How the routers' channels are balanced at the start."""
+    users: Users = AttachedUsers()
+    """How users come onto the network."""
+    backbone: Backbone = Backbone()
+    """What the routers' own channels cost on L1."""
+    payer: Payer = Payer()
+    """How payers find routes."""
+    channels: Channels = Channels()
+    """The rules inside every channel."""
+    latency: Latency = LognormalLatency(kind="lognormal")
+    """The time of one message between two nodes."""

@@ -1,0 +1,241 @@
+"""The life of a payment: routes tried one after the other until one delivers or the payer gives up.
+
+A payer searches with what is announced, what it knows of its own channels and what it learned; sends one attempt;
+learns from its failure how far it came; and tries again at once, until no route is left, the attempts are used up,
+or the time is over.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from l2sim.engine import Environment, ns
+from l2sim.results.outcomes import Outcome
+from l2sim.results.recorder import NEVER, PaymentRecord
+from l2sim.systems.lightning.belief import Belief
+from l2sim.systems.lightning.config import Payer
+from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork
+from l2sim.systems.lightning.routing import (
+    MAX_PAYMENT_MSAT,
+    PRUNED_BY_FEE,
+    PRUNED_BY_MINIMUM,
+    PRUNED_BY_OWN_FUNDS,
+    OwnChannels,
+    Query,
+    Route,
+    RoutingTable,
+    fee_limit_msat,
+)
+from l2sim.systems.lightning.search import Searcher
+from l2sim.systems.lightning.state import ChannelState, Phase, Refusal
+from l2sim.workload.payments import Workload
+
+
+class OwnEdges:
+    """The edges that leave each node, in order of their numbers, made when first asked for."""
+
+    def __init__(self, state: ChannelState, nodes: int) -> None:
+        self._state = state
+        self._order = np.argsort(state.source, kind="stable")
+        self._start = np.searchsorted(state.source[self._order], np.arange(nodes + 1))
+        self._known: dict[int, OwnChannels] = {}
+
+    @property
+    def most(self) -> int:
+        """The most edges that leave one node."""
+        return int(np.diff(self._start).max(initial=0))
+
+    def of(self, node: int) -> OwnChannels:
+        """The edges of a node; their limits are still to be filled in."""
+        own = self._known.get(node)
+        if own is None:
+            edges = np.sort(self._order[self._start[node] : self._start[node + 1]]).astype(np.int64)
+            own = self._known[node] = OwnChannels(
+                edge=edges,
+                target=self._state.target[edges].astype(np.int32),
+                htlc_min_msat=self._state.htlc_min_msat[edges],
+                limit_msat=np.zeros(len(edges), np.int64),
+            )
+        return own
+
+    def has_open_channel(self, node: int) -> bool:
+        """Whether the node is on the network."""
+        return bool((self._state.phase[self.of(node).edge >> 1] == Phase.OPEN).any())
+
+
+class _Live:
+    """A payment under way."""
+
+    __slots__ = ("deadline_ns", "last_hop", "last_refusal")
+
+    def __init__(self, deadline_ns: int) -> None:
+        self.deadline_ns = deadline_ns
+        self.last_refusal: Refusal | None = None
+        self.last_hop = NEVER
+
+
+class Payments:
+    """Carries out the payments of a workload over an `HtlcNetwork`, and writes what becomes of them."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        workload: Workload,
+        node_of_user: npt.NDArray[np.int32],
+        record: PaymentRecord,
+        state: ChannelState,
+        table: RoutingTable,
+        payer: Payer,
+    ) -> None:
+        self._environment = environment
+        self._workload = workload
+        self._node_of_user = node_of_user
+        self._record = record
+        self._state = state
+        self._table = table
+        self._payer = payer
+        self._own = OwnEdges(state, table.node_count)
+        self._searcher = Searcher(table, payer, self._own.most)
+        self._belief = Belief(payer.memory_entries, keeps_successes=payer.policy == "lnd")
+        self._timeout_ns = ns(payer.timeout_s)
+        self._live: dict[int, _Live] = {}
+        self._network: HtlcNetwork | None = None
+        self._giving_up = False
+        self.fees_msat = 0
+        """Routing fees paid by payers, of payments that are over."""
+
+    def use(self, network: HtlcNetwork) -> None:
+        """Send attempts through that network; called once, before the first payment."""
+        self._network = network
+
+    @property
+    def under_way(self) -> int:
+        """Payments not over yet."""
+        return len(self._live)
+
+    @property
+    def searches(self) -> int:
+        """Path searches made."""
+        return self._searcher.searches
+
+    def give_up(self) -> None:
+        """Start no new attempts from now on."""
+        self._giving_up = True
+
+    def pay(self, payment: int) -> None:
+        """Send payment number `payment` of the workload now."""
+        now = self._environment.now
+        self._record.submitted_ns[payment] = now
+        payer, payee = self._ends(payment)
+        if not (self._own.has_open_channel(payer) and self._own.has_open_channel(payee)):
+            self._record.outcome[payment] = Outcome.NOT_ONBOARDED
+            return
+        self._live[payment] = _Live(now + self._timeout_ns)
+        self._try(payment)
+
+    def _ends(self, payment: int) -> tuple[int, int]:
+        nodes, workload = self._node_of_user, self._workload
+        return int(nodes[workload.payer[payment]]), int(nodes[workload.payee[payment]])
+
+    def _try(self, payment: int) -> None:
+        """Search a route and send an attempt, or end the payment."""
+        live = self._live[payment]
+        now = self._environment.now
+        if live.last_refusal is not None and (
+            self._giving_up or now >= live.deadline_ns or self._record.attempts[payment] >= self._payer.max_attempts
+        ):
+            self._end(payment, Outcome.TIMED_OUT)
+            return
+        payer, payee = self._ends(payment)
+        amount_msat = int(self._workload.amount_msat[payment])
+        own = self._own.of(payer)
+        own.limit_msat[:] = self._state.spendable_msat(own.edge, amount_msat)
+        if own.limit_msat.max() < amount_msat:
+            self._end(payment, Outcome.INSUFFICIENT_FUNDS)
+            return
+        query = self._searcher.query(payer, payee, amount_msat, fee_limit_msat(self._payer, amount_msat), now)
+        memory = self._belief.of(payer)
+        if memory is None:
+            route = self._searcher.find(query, own)
+        else:
+            route = self._searcher.find(query, own, memory.table, memory.count)
+        if route is None:
+            self._end(payment, self._why_no_route(query, own, live, memory is not None))
+            return
+        self._send(payment, payer, route)
+
+    def _send(self, payment: int, payer: int, route: Route) -> None:
+        record = self._record
+        record.attempts[payment] += 1
+        record.hops[payment] = len(route.edges)
+        target = self._state.target
+        nodes = [payer, *(int(target[edge]) for edge in route.edges)]
+        assert self._network is not None  # `use` comes before the first payment
+        self._network.send(Attempt(payment, nodes, route))
+
+    def _why_no_route(self, query: Query, own: OwnChannels, live: _Live, remembers: bool) -> Outcome:
+        """What stood in the way, by searching again without it."""
+        pruned = self._searcher.pruned
+        if live.last_refusal is not None:
+            return Outcome.TOO_MANY_HTLCS if live.last_refusal is Refusal.TOO_MANY_HTLCS else Outcome.NO_LIQUIDITY
+        if remembers:
+            if self._searcher.find(query, own) is not None:
+                return Outcome.NO_LIQUIDITY
+            pruned |= self._searcher.pruned
+        query = query._replace(fee_limit_msat=MAX_PAYMENT_MSAT - query.amount_msat)
+        if pruned & PRUNED_BY_FEE:
+            if self._searcher.find(query, own) is not None:
+                return Outcome.FEE_LIMIT
+            pruned |= self._searcher.pruned
+        own = own._replace(limit_msat=np.full(len(own.edge), MAX_PAYMENT_MSAT, np.int64))
+        if pruned & PRUNED_BY_OWN_FUNDS and self._searcher.find(query, own) is not None:
+            return Outcome.INSUFFICIENT_FUNDS
+        own = own._replace(htlc_min_msat=np.zeros(len(own.edge), np.int64))
+        if pruned & PRUNED_BY_MINIMUM and self._searcher.find_below_minimum(query, own) is not None:
+            return Outcome.AMOUNT_TOO_SMALL
+        return Outcome.NO_ROUTE
+
+    def _end(self, payment: int, outcome: Outcome) -> None:
+        """The payment has failed."""
+        live = self._live.pop(payment)
+        self._record.outcome[payment] = outcome
+        self._record.failed_hop[payment] = live.last_hop
+
+    # What the HTLC network tells.
+
+    def delivered(self, attempt: Attempt) -> None:
+        """The payee has released the preimage: it is assured of the money."""
+        payment, record = attempt.payment, self._record
+        record.outcome[payment] = Outcome.COMPLETED
+        record.assured_ns[payment] = self._environment.now
+        record.fee[payment] = attempt.amounts_msat[0] - attempt.amounts_msat[-1]
+
+    def final(self, attempt: Attempt) -> None:
+        """The payee owns the money in its channel for good."""
+        self._record.final_ns[attempt.payment] = self._environment.now
+
+    def finished(self, attempt: Attempt) -> None:
+        """Every hop of the payment is settled, and the payer knows that its route carried the amount."""
+        del self._live[attempt.payment]
+        self._learn(attempt, len(attempt.edges))
+        self.fees_msat += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
+
+    def failed(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
+        """An attempt came back from channel `hop`: learn and try again."""
+        live = self._live[attempt.payment]
+        live.last_refusal, live.last_hop = refusal, hop
+        self._learn(attempt, hop)
+        position = int(self._table.position[attempt.edges[hop]])
+        if hop > 0 and position >= 0:
+            carries_nothing = refusal in (Refusal.CHANNEL_DISABLED, Refusal.AMOUNT_BELOW_MINIMUM)
+            amount_msat = 0 if carries_nothing else attempt.amounts_msat[hop]
+            self._belief.learn(attempt.nodes[0]).failed(position, amount_msat, self._environment.now)
+        self._try(attempt.payment)
+
+    def _learn(self, attempt: Attempt, hops: int) -> None:
+        """Remember that the first `hops` channels carried their amounts; the payer's own needs no memory."""
+        if hops < 2:
+            return
+        memory = self._belief.learn(attempt.nodes[0])
+        now, positions = self._environment.now, self._table.position
+        for hop in range(1, hops):
+            memory.succeeded(int(positions[attempt.edges[hop]]), attempt.amounts_msat[hop], now)

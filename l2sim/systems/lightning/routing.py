@@ -1,0 +1,171 @@
+"""What path search reads: the announced network in columns, and the types of a query and its answer."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from l2sim.systems.lightning.config import Payer
+from l2sim.systems.lightning.graph import ChannelGraph
+
+Int64s = npt.NDArray[np.int64]
+Int32s = npt.NDArray[np.int32]
+
+# LND's a priori estimator (routing/probability_apriori.go): the probability of a channel is the hop probability
+# times 1 - 0.5 / (1 + exp(-(amount - fraction x capacity) / (smearing x capacity))).
+CAPACITY_FRACTION: Final = 0.9999
+CAPACITY_SMEARING: Final = 0.025
+KNOWN_SUCCESS_PROBABILITY: Final = 0.95  # of an amount that went through before (the same file)
+LN2: Final = 0.6931471805599453
+MAX_PAYMENT_MSAT: Final = 10**14
+"""The most that any hop may carry, fees included: 1000 BTC, so that no product of a search passes 2**63."""
+
+# Why edges were left out of a search, as bits.
+PRUNED_BY_FEE: Final = 1
+PRUNED_BY_MINIMUM: Final = 2
+PRUNED_BY_OWN_FUNDS: Final = 4
+PRUNED_BY_BOUND: Final = 8
+
+
+class Network(NamedTuple):
+    """Announced edges in order of their target (CSR): those of node v are `start[v]` to `start[v + 1]`.
+
+    Only edges whose source forwards are here; a payer's own edges come with each query.
+    `limit_msat` is the most an edge is announced to carry, 0 while it is disabled or not open.
+    """
+
+    start: Int32s
+    edge: Int64s
+    source: Int32s
+    target: Int32s
+    base_fee_msat: Int64s
+    fee_ppm: Int64s
+    cltv_delta: Int64s
+    htlc_min_msat: Int64s
+    limit_msat: Int64s
+    capacity_msat: Int64s
+
+
+class OwnChannels(NamedTuple):
+    """The payer's edges, of which it knows the truth: `limit_msat` is what it can send over each."""
+
+    edge: Int64s
+    target: Int32s
+    htlc_min_msat: Int64s
+    limit_msat: Int64s
+
+
+class Memory(NamedTuple):
+    """What a payer learned of edges, by their position in the network's columns.
+
+    An amount of `failure_msat` or more failed at `failure_ns`; one of `success_msat` or less went through.
+    """
+
+    position: Int32s
+    failure_msat: Int64s
+    failure_ns: Int64s
+    success_msat: Int64s
+
+
+class Query(NamedTuple):
+    """One search; amounts in msat, times in ns, everything of one type each so that the kernel compiles once."""
+
+    payer: int
+    payee: int
+    amount_msat: int
+    fee_limit_msat: int
+    now_ns: int
+    max_hops: int
+    max_cltv_blocks: int
+    final_cltv_blocks: int
+    risk_factor_billionths: int
+    probabilistic: bool
+    attempt_cost_msat: int
+    hop_probability: float
+    min_probability: float
+    memory_ns: float
+    bounded: bool
+
+
+class Route(NamedTuple):
+    """A way from payer to payee, one entry a channel: edges, what each carries, and its expiry in blocks from now."""
+
+    edges: list[int]
+    amounts_msat: list[int]
+    expiries_blocks: list[int]
+    cost: int
+
+    @property
+    def fee_msat(self) -> int:
+        """What the payer pays on top of the amount."""
+        return self.amounts_msat[0] - self.amounts_msat[-1]
+
+
+class RoutingTable:
+    """The announced network: which edges exist, in search order, kept up to date as channels open and close.
+
+    `forwards` (n,) marks nodes that forward at all; nodes with a single neighbour cannot and are left out too,
+    for nothing lies behind them.
+    """
+
+    def __init__(self, graph: ChannelGraph, forwards: npt.NDArray[np.bool_]) -> None:
+        source, target = graph.edge_source(), graph.edge_target()
+        forwards = forwards & (_neighbours(graph) > 1)
+        kept = np.flatnonzero(forwards[source])
+        kept = kept[np.argsort(target[kept], kind="stable")]
+        counts = np.bincount(target[kept], minlength=graph.node_count)
+        limit = np.where(graph.enabled, np.minimum(graph.htlc_max_msat, graph.edge_capacity_msat()), 0)
+        self.network = Network(
+            start=np.concatenate(([0], np.cumsum(counts))).astype(np.int32),
+            edge=kept.astype(np.int64),
+            source=source[kept].astype(np.int32),
+            target=target[kept].astype(np.int32),
+            base_fee_msat=graph.base_fee_msat[kept].astype(np.int64),
+            fee_ppm=graph.fee_ppm[kept].astype(np.int64),
+            cltv_delta=graph.cltv_delta[kept].astype(np.int64),
+            htlc_min_msat=graph.htlc_min_msat[kept].astype(np.int64),
+            limit_msat=limit[kept].astype(np.int64),
+            capacity_msat=graph.edge_capacity_msat()[kept].astype(np.int64),
+        )
+        self.position = np.full(2 * graph.channel_count, -1, np.int32)
+        """Where each edge is in the columns, -1 for those no search needs."""
+        self.position[kept] = np.arange(len(kept), dtype=np.int32)
+        self.node_count = graph.node_count
+
+    @property
+    def edge_count(self) -> int:
+        """The number of edges that searches look at."""
+        return len(self.network.edge)
+
+    def announce(self, channel: int, capacity_msat: int) -> None:
+        """Make both edges of a channel usable up to its capacity; 0 takes it off the network."""
+        for edge in (2 * channel, 2 * channel + 1):
+            position = self.position[edge]
+            if position >= 0:
+                self.network.limit_msat[position] = capacity_msat
+                if capacity_msat:
+                    self.network.capacity_msat[position] = capacity_msat
+
+
+def _neighbours(graph: ChannelGraph) -> Int64s:
+    """How many different nodes each node has channels with, shape (n,)."""
+    low, high = np.minimum(graph.node_a, graph.node_b), np.maximum(graph.node_a, graph.node_b)
+    pairs = np.unique(low.astype(np.int64) * graph.node_count + high)
+    ends = np.concatenate((pairs // graph.node_count, pairs % graph.node_count))
+    return np.bincount(ends, minlength=graph.node_count).astype(np.int64)
+
+
+def attempt_cost_msat(payer: Payer, amount_msat: int) -> int:
+    """What a failed attempt is reckoned to cost: a fixed and a proportional part (LND routing/pathfind.go)."""
+    return payer.attempt_cost_sat * 1_000 + amount_msat * payer.attempt_cost_ppm // 1_000_000
+
+
+def fee_limit_msat(payer: Payer, amount_msat: int) -> int:
+    """The most a payer pays in routing fees for that amount.
+
+    >>> fee_limit_msat(Payer(), 1_000_000), fee_limit_msat(Payer(), 2_000_000)
+    (1000000, 100000)
+    """
+    if amount_msat <= payer.small_amount_sat * 1_000:
+        return amount_msat
+    return min(amount_msat * payer.fee_limit_ppm // 1_000_000, MAX_PAYMENT_MSAT - amount_msat)

@@ -1,0 +1,57 @@
+"""The seam between the model and its cryptography: what really happens at each step, or nothing.
+
+The model counts and prices all work itself (`dance_work`); a signer only performs it. With `crypto: modelled` this
+one is used, which performs nothing. With `crypto: real` its child in `real_signer` makes and checks every key,
+transaction, signature, revocation secret and onion, and raises InvariantError where a check fails. Neither changes
+what the model does, so both give the same payments.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from l2sim.systems.lightning.htlc import Attempt
+    from l2sim.systems.lightning.state import Refusal
+
+
+class Signer:
+    """The steps at which cryptography happens. Edges name a side: edge e is its source's side of its channel."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def fund(self, channel: int, funder_sat: int, other_sat: int, fee_sat: int, renewal: bool = False) -> bytes:
+        """Make and sign a funding transaction; returns its id, 32 bytes."""
+        return self._txid(f"fund/{channel}/{funder_sat}/{other_sat}/{fee_sat}/{renewal}")
+
+    def close(self, channel: int, funder_sat: int, other_sat: int, renewal: bool = False) -> bytes:
+        """Make and sign a mutual close that pays out these amounts; returns its id, 32 bytes."""
+        return self._txid(f"close/{channel}/{funder_sat}/{other_sat}/{renewal}")
+
+    def _txid(self, what: str) -> bytes:
+        """An id in place of a transaction's: the hash of what it does."""
+        return hashlib.sha256(f"{self._name}/{what}".encode()).digest()
+
+    def build_onion(self, attempt: "Attempt") -> None:
+        """Make the onion for an attempt's route."""
+
+    def peel_onion(self, attempt: "Attempt", hop: int) -> None:
+        """The target of channel `hop` opens its layer and checks amount and expiry against the HTLC's."""
+
+    def add_htlc(self, attempt: "Attempt", hop: int) -> None:
+        """The HTLC of channel `hop` enters the newest commitments."""
+
+    def remove_htlc(self, attempt: "Attempt", hop: int, refusal: "Refusal | None") -> None:
+        """It leaves them: with the preimage to the target's balance, or with a failure back to the source's.
+
+        The failing node makes the failure packet, the others on the way back add their layers.
+        """
+
+    def read_failure(self, attempt: "Attempt", hop: int, refusal: "Refusal") -> None:
+        """The payer opens the failure packet and finds that the source of channel `hop` sent it, and why."""
+
+    def sign_commitment(self, edge: int) -> None:
+        """The source of `edge` signs the other side's next commitment; the other side verifies."""
+
+    def revoke(self, edge: int) -> None:
+        """The source of `edge` reveals the secret of its oldest unrevoked commitment; the other side checks it."""

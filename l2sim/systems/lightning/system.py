@@ -1,0 +1,196 @@
+"""The Lightning-like payment system: wiring of its parts, and its books."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from l2sim.errors import InvariantError
+from l2sim.l1.base import Chain
+from l2sim.l1.bitcoin.chain import BitcoinChain
+from l2sim.money import MSAT_PER_SAT
+from l2sim.results.outcomes import Outcome
+from l2sim.systems.base import Audit, PaymentSystem, World
+from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
+from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.htlc import HtlcNetwork
+from l2sim.systems.lightning.latency import LatencySampler
+from l2sim.systems.lightning.liquidity import draw_balances
+from l2sim.systems.lightning.opening import ChannelBook, Renewals, UserChannels
+from l2sim.systems.lightning.payment import Payments
+from l2sim.systems.lightning.routing import RoutingTable
+from l2sim.systems.lightning.signer import Signer
+from l2sim.systems.lightning.state import ChannelState, Phase
+from l2sim.systems.lightning.topology import build_graph
+from l2sim.systems.lightning.users import Population, place_users
+
+
+class LightningSystem(PaymentSystem):
+    """Payments through channels: source routing, HTLCs locked and settled hop by hop, channels opened on L1.
+
+    Raises TopologyError if the network cannot be built or cannot take the users.
+    """
+
+    kind = "lightning"
+
+    def __init__(
+        self, name: str, config: LightningConfig, world: World, chain: Chain, graph: ChannelGraph | None = None
+    ) -> None:
+        super().__init__(name, world, chain)
+        if not isinstance(chain, BitcoinChain):
+            raise InvariantError(f"system {name}: its chain must be a Bitcoin-like one (got {type(chain).__name__})")
+        streams, environment = world.streams, world.environment
+        if graph is None:
+            graph = build_graph(config.topology, streams.get("topology"))
+        balance_msat = draw_balances(graph, config.liquidity, streams.get("lightning/liquidity"))
+        population = place_users(graph, config.users, world.workload.funds_msat, streams.get("lightning/users"))
+        self.config = config
+        self.population = population
+        self.state = _live_state(population, config, balance_msat)
+        self.table = _announced(population)
+        self._book = ChannelBook(population.graph.channel_count)
+        self._book.start_balance_msat[: graph.channel_count] = balance_msat[0::2]
+        self.dance = DanceWork(world.profile)
+        self._signer = self._make_signer()
+        self.payments = Payments(
+            environment, world.workload, population.node_of_user, world.recorder.payments, self.state, self.table,
+            config.payer,
+        )  # fmt: skip
+        latency = LatencySampler(config.latency, streams.get("lightning/latency"))
+        self.htlcs = HtlcNetwork(
+            environment, self.state, latency, self.dance, self._signer, self.payments, self._idle,
+            population.graph.node_count,
+        )  # fmt: skip
+        self.payments.use(self.htlcs)
+        # Users that are nodes already have no channels of their own, and so no use for these settings.
+        users = config.users if isinstance(config.users, AttachedUsers) else AttachedUsers()
+        self._channels = UserChannels(
+            environment, chain, users, config.channels.confirmations, population, self.state, self.table,
+            self._signer, self.dance, self._book,
+        )  # fmt: skip
+        backbone_sat = (graph.capacity_msat // MSAT_PER_SAT).tolist()
+        self._renewals = Renewals(
+            environment, chain, config.backbone, backbone_sat, self._signer, self.dance, self._book
+        )
+        self._opening_share = users.opening_share
+        self._backbone_msat = graph.total_capacity_msat
+        self._leaving = False
+        self._run_ns = 0
+
+    def _make_signer(self) -> Signer:
+        if self.world.crypto == "modelled":
+            return Signer(f"{self.world.streams.seed}/{self.world.streams.replication}/{self.name}")
+        from l2sim.systems.lightning.real_signer import RealSigner
+
+        return RealSigner(self.name, self.world.streams, self.state)
+
+    def onboard(self) -> None:
+        """Open the users' channels in the first part of the onboarding phase, renew a sample of the backbone's."""
+        window_ns = self.world.horizon.payments_ns
+        streams = self.world.streams
+        self._channels.onboard(int(window_ns * self._opening_share), streams.get("lightning/openings"))
+        self._renewals.start(window_ns, streams.get("lightning/renewals"))
+
+    def pay(self, payment: int) -> None:
+        """Send payment number `payment` of the workload now."""
+        self.payments.pay(payment)
+
+    @property
+    def settled(self) -> bool:
+        """Whether no payment is under way and no HTLC is locked."""
+        return self.payments.under_way == 0 and self.htlcs.under_way == 0
+
+    def leave(self) -> None:
+        """Close the users' channels; payments still under way get no new attempts."""
+        self._leaving = True
+        self.payments.give_up()
+        self._run_ns = max(0, self.world.environment.now - self.world.horizon.payments_ns)
+        self._channels.leave()
+
+    @property
+    def left(self) -> bool:
+        """Whether every user's channel is closed, no HTLC is locked and no renewal waits for a block."""
+        return self._leaving and self._channels.all_closed and self.settled and not self._renewals.waiting
+
+    def finish(self) -> None:
+        """Give up what is undecided, add up all work done, write the channels' rows."""
+        record = self.world.recorder.payments
+        record.outcome[record.outcome == Outcome.PENDING] = Outcome.UNFINISHED
+        self.work.add(self.dance.total())
+        self.economics.service_fees = self.payments.fees_msat
+        self.economics.operator_l1_share = self._renewals.operator_share(self._run_ns)
+        self.state.check(f"system {self.name} at the end")
+        self._write_channels()
+
+    def _write_channels(self) -> None:
+        state, book, graph = self.state, self._book, self.population.graph
+        alive = state.phase != Phase.CLOSED
+        book.end_balance_msat[alive] = state.balance_msat[0::2][alive]
+        backbone = self.population.backbone_channels
+        funded = np.flatnonzero(state.phase != Phase.UNFUNDED)
+        self.world.recorder.channels.extend(
+            {
+                "channel": funded.tolist(),
+                "node_a": graph.node_a[funded].tolist(),
+                "node_b": graph.node_b[funded].tolist(),
+                "capacity_sat": (state.capacity_msat[funded] // MSAT_PER_SAT).tolist(),
+                "paid_by": ["operator" if channel < backbone else "user" for channel in funded.tolist()],
+                "opened_ns": [time if time >= 0 else None for time in book.opened_ns[funded].tolist()],
+                "closed_ns": [time if time >= 0 else None for time in book.closed_ns[funded].tolist()],
+                "open_fee_sat": book.open_fee_sat[funded].tolist(),
+                "close_fee_sat": book.close_fee_sat[funded].tolist(),
+                "start_balance_a_msat": book.start_balance_msat[funded].tolist(),
+                "end_balance_a_msat": book.end_balance_msat[funded].tolist(),
+                "forwarded": state.settled[funded].tolist(),
+                "forwarded_msat": state.settled_msat[funded].tolist(),
+                "failed": state.failed[funded].tolist(),
+                "fees_msat": state.fees_msat[funded].tolist(),
+            }
+        )
+
+    def audit(self) -> Audit:
+        """Where the money of all channels is, in msat; routers' money is in them from the start."""
+        balances, in_flight = self.state.money_msat()
+        return Audit(
+            entered=self._backbone_msat + self._channels.entered_msat,
+            balances=balances,
+            in_flight=in_flight,
+            fees=self._channels.fees_msat,
+            left=self._channels.left_msat,
+        )
+
+    def capital_locked(self) -> int:
+        """The capacity of all channels that are funded and not closed, in msat."""
+        state = self.state
+        funded = (state.phase != Phase.UNFUNDED) & (state.phase != Phase.CLOSED)
+        return int(state.capacity_msat[funded].sum())
+
+    @property
+    def server_busy_ns(self) -> Mapping[str, int]:
+        """Processor time of all nodes, routers' and users'."""
+        busy = self.htlcs.busy_ns
+        users = set(self.population.node_of_user.tolist())
+        of_users = sum(busy[node] for node in sorted(users))
+        return {"routers": sum(busy) - of_users, "users": of_users}
+
+    def _idle(self, channel: int) -> None:
+        """A channel has lost its last HTLC: it may be waiting to be closed."""
+        if self._leaving:
+            self._channels.idle(channel)
+
+
+def _live_state(population: Population, config: LightningConfig, balance_msat: np.ndarray) -> ChannelState:
+    """The truth at the start: the backbone open with its balances, users' channels unfunded."""
+    graph, backbone = population.graph, population.backbone_channels
+    balances = np.concatenate((balance_msat, np.zeros(2 * (graph.channel_count - backbone), np.int64)))
+    phase = np.full(graph.channel_count, Phase.OPEN, np.uint8)
+    phase[backbone:] = Phase.UNFUNDED
+    return ChannelState(graph, config.channels, balances, phase)
+
+
+def _announced(population: Population) -> RoutingTable:
+    """What payers see at the start: the backbone; users' channels come when they are confirmed."""
+    table = RoutingTable(population.graph, population.forwards)
+    for channel in range(population.backbone_channels, population.graph.channel_count):
+        table.announce(channel, 0)
+    return table

@@ -1,0 +1,134 @@
+"""Routes on small networks: what is taken, what is refused, what is remembered."""
+
+import numpy as np
+
+from l2sim.engine import NS_PER_S
+from l2sim.systems.lightning.belief import NO_FAILURE, PayerMemory
+from l2sim.systems.lightning.config import Payer
+from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.routing import OwnChannels, RoutingTable, fee_limit_msat
+from l2sim.systems.lightning.search import NO_MEMORY, Searcher
+from tests.support.lightning import SAT
+
+
+def diamond(**columns):
+    """0-1-3 and 0-2-3; channels 0: 0-1, 1: 1-3, 2: 0-2, 3: 2-3."""
+    channels = [(0, 1, 10**9), (1, 3, 10**9), (0, 2, 10**9), (2, 3, 10**9)]
+    return ChannelGraph.from_channels(["n0", "n1", "n2", "n3"], channels, **columns)
+
+
+def find(graph, payer=None, amount_msat=10**8, own_msat=10**9, memory=None, now_ns=0, fee_limit=None):
+    settings = payer or Payer()
+    table = RoutingTable(graph, np.ones(graph.node_count, np.bool_))
+    edges = np.flatnonzero(graph.edge_source() == 0).astype(np.int64)
+    own = OwnChannels(
+        edges,
+        graph.edge_target()[edges].astype(np.int32),
+        graph.htlc_min_msat[edges],
+        np.full(len(edges), own_msat, np.int64),
+    )
+    searcher = Searcher(table, settings, len(edges))
+    limit = fee_limit_msat(settings, amount_msat) if fee_limit is None else fee_limit
+    query = searcher.query(0, graph.node_count - 1, amount_msat, limit, now_ns)
+    if memory is None:
+        return searcher.find(query, own, NO_MEMORY, 0)
+    remembered = memory(table.position)
+    return searcher.find(query, own, remembered.table, remembered.count)
+
+
+def test_the_cheaper_of_two_ways_is_taken():
+    fees = np.zeros(8, np.int64)
+    fees[2] = 2_000  # 1 to 3
+    fees[6] = 1_000  # 2 to 3
+    for policy in ("cheapest", "lnd"):
+        route = find(diamond(base_fee_msat=fees, fee_ppm=0), Payer(policy=policy))
+        assert route.edges == [4, 6]
+        assert route.amounts_msat == [10**8 + 1_000, 10**8]
+        assert route.expiries_blocks == [18 + 80, 18]
+
+
+def test_equal_costs_are_decided_by_the_smaller_node():
+    assert find(diamond()).edges == [0, 2]
+
+
+def test_locked_money_has_a_price():
+    fees, deltas = np.zeros(8, np.int64), np.full(8, 40)
+    fees[6] = 100
+    deltas[2] = 144
+    # 104 blocks of 100 000 sat at 15e-9 a block cost 156 msat, more than the 100 msat saved.
+    route = find(diamond(base_fee_msat=fees, fee_ppm=0, cltv_delta=deltas), Payer(policy="cheapest"))
+    assert route.edges == [4, 6]
+    assert route.cost == 100 + (10**8 + 100) * 40 * 15 // 10**9
+
+
+def test_lnd_prefers_the_larger_channel_when_the_amount_is_near_its_capacity():
+    channels = [(0, 1, 10**9), (1, 3, 10**8), (0, 2, 10**9), (2, 3, 10**9)]
+    graph = ChannelGraph.from_channels(["n0", "n1", "n2", "n3"], channels)
+    assert find(graph, Payer(policy="cheapest"), amount_msat=98_000_000).edges == [0, 2]
+    assert find(graph, Payer(policy="lnd"), amount_msat=98_000_000).edges == [4, 6]
+
+
+def test_improbable_routes_are_left_out():
+    assert find(diamond(), Payer(min_probability=0.59)) is not None
+    assert find(diamond(), Payer(min_probability=0.61)) is None
+
+
+def test_a_remembered_failure_fades():
+    def failed_both(position):
+        memory = PayerMemory(limit=10)
+        memory.failed(int(position[2]), 50_000 * SAT, 0)
+        memory.failed(int(position[6]), 200_000 * SAT, 0)
+        return memory
+
+    for policy in ("cheapest", "lnd"):
+        payer = Payer(policy=policy, memory_s=60, min_probability=0.2)
+        assert find(diamond(), payer, memory=failed_both).edges == [4, 6]  # less than what failed there
+        assert find(diamond(), payer, amount_msat=2 * 10**8, memory=failed_both) is None
+        late = find(diamond(), payer, amount_msat=2 * 10**8, memory=failed_both, now_ns=90 * NS_PER_S)
+        assert late.edges == [0, 2]
+
+
+def test_lnd_prefers_what_went_through_before():
+    def succeeded(position):
+        memory = PayerMemory(limit=10)
+        memory.succeeded(int(position[6]), 200_000 * SAT, 0)
+        return memory
+
+    assert find(diamond(), memory=succeeded).edges == [4, 6]
+    assert find(diamond(), Payer(policy="cheapest"), memory=succeeded).edges == [0, 2]
+
+
+def test_memory_keeps_the_newest_news():
+    memory = PayerMemory(limit=2)
+    for position, now_ns in ((7, 1), (8, 2), (7, 3), (9, 4)):
+        memory.succeeded(position, 1_000, now_ns)
+    assert sorted(memory.table.position[: memory.count].tolist()) == [7, 9]
+    memory.failed(9, 900, 5)
+    row = memory.table.position[: memory.count].tolist().index(9)
+    assert memory.table.success_msat[row] == 899
+    # Within a minute a larger failure does not make the payer hopeful again.
+    memory.failed(9, 2_000, 6)
+    assert memory.table.failure_msat[row] == 900
+    memory.succeeded(9, 5_000, 7)
+    assert memory.table.failure_msat[row] == 5_001
+    assert NO_FAILURE > 21_000_000 * 10**11
+
+
+def test_fees_that_no_real_number_of_bits_could_hold_are_still_exact():
+    fees = np.zeros(8, np.int64)
+    fees[2], fees[6] = 2**32 - 1, 2**32 - 2
+    route = find(diamond(fee_ppm=fees, base_fee_msat=0), fee_limit=10**13, own_msat=10**13)
+    assert route.edges == [4, 6]
+    assert route.fee_msat == 10**8 * (2**32 - 2) // 10**6
+
+
+def test_nodes_that_do_not_forward_are_never_in_the_middle():
+    graph = diamond()
+    table = RoutingTable(graph, np.array([True, False, True, True]))
+    assert (table.position[graph.edge_source() == 1] == -1).all()
+    assert table.edge_count == 6
+
+
+def test_the_fee_limit_is_lnds():
+    assert fee_limit_msat(Payer(), 1_000 * SAT) == 1_000 * SAT
+    assert fee_limit_msat(Payer(), 1_001 * SAT) == 50_050
