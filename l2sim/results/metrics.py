@@ -106,6 +106,12 @@ def cost_of(facts: SystemFacts, prices: Prices) -> Cost:
     )
 
 
+def _own_bytes(facts: SystemFacts) -> float:
+    """L1 bytes of the run: all of the users', and of the operators' the share that belongs to this run."""
+    operators = facts.l1_bytes.get("operate", 0)
+    return sum(facts.l1_bytes.values()) - operators + operators * facts.operator_l1_share
+
+
 def amortised_cost(fixed_usd_per_user: float, running_usd_per_payment: float, payments_per_user: float) -> float:
     """The cost of one payment when a user makes `payments_per_user` of them between coming in and going out.
 
@@ -184,7 +190,7 @@ def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices) -> dict
         "fixed_cost_usd_per_user": cost.fixed / facts.users,
         "running_cost_usd_per_payment": each(cost.running),
         "payments_per_user": count / facts.users,
-        "l1_bytes_per_payment": each(sum(facts.l1_bytes.values())),
+        "l1_bytes_per_payment": each(_own_bytes(facts)),
         "l1_transactions": dict(facts.l1_transactions),
         "capital_locked_usd": facts.capital_locked * usd,
         "signatures_made": facts.signatures_made,

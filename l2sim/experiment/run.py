@@ -1,0 +1,154 @@
+"""Run a scenario: one workload, every system in a world of its own, one result."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from l2sim._version import __version__
+from l2sim.crypto.profiles import load_profile
+from l2sim.engine import Streams
+from l2sim.experiment.result import Result
+from l2sim.experiment.world import Life, horizon_of
+from l2sim.results.folder import refuse_existing
+from l2sim.results.metrics import summarise
+from l2sim.results.schema import SCHEMA_VERSION, TABLES
+from l2sim.results.tables import payments_table, rows_table, stack
+from l2sim.workload.draw import draw_workload, phase_ns
+
+if TYPE_CHECKING:
+    from l2sim.scenario import Scenario
+
+
+class Progress(Protocol):
+    """Told how far a run has come."""
+
+    def __call__(self, system: str, done_fraction: float, payments_done: int, payments_total: int) -> None:
+        """`done_fraction` is the share of the system's simulated time, 1.0 when it is whole."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that was stopped; `result` holds the systems that are whole, or is None."""
+
+    def __init__(self, result: Result | None) -> None:
+        super().__init__(result)
+        self.result = result
+
+
+def run(
+    scenario: "Scenario",
+    *,
+    systems: Sequence[str] | None = None,
+    replication: int = 0,
+    progress: Progress | None = None,
+) -> Result:
+    """Run a scenario and return its result, in memory.
+
+    `systems` restricts the run to some of the scenario's systems, in the scenario's order; `replication` says
+    which of its independent repetitions, each with its own random numbers, from 0. Raises ScenarioError
+    for a system the scenario does not have, InvariantError if the model breaks a promise, and `Interrupted`,
+    with what is whole, when stopped.
+    """
+    if systems is not None:
+        scenario = scenario.only(systems)
+    started = time.perf_counter()
+    clock: dict[str, float] = {}
+    prices = scenario.prices.prices()
+    profile = load_profile(scenario.cost_profile)
+    workload = draw_workload(scenario.workload, prices, Streams(scenario.seed, replication))
+    horizon, payments_end_ns = horizon_of(scenario, phase_ns(scenario.workload, workload))
+    summaries: dict[str, dict[str, Any]] = {}
+    parts: dict[str, list[pa.Table]] = {table.name: [] for table in TABLES}
+    interrupted = False
+    for name, config in scenario.systems.items():
+        begun = time.perf_counter()
+        life = Life(
+            name,
+            config,
+            scenario.l1[config.l1],
+            streams=Streams(scenario.seed, replication),
+            workload=workload,
+            horizon=horizon,
+            payments_end_ns=payments_end_ns,
+            prices=prices,
+            profile=profile,
+            crypto=scenario.crypto,
+        )
+        try:
+            life.run(_step(progress, name, len(workload)))
+        except KeyboardInterrupt:
+            interrupted = True
+            break
+        recorder, asset = life.world.recorder, life.system.asset
+        summaries[name] = {"kind": life.kind, "summary": summarise(life.facts(), recorder.payments, prices)}
+        parts["payments"].append(payments_table(name, recorder.payments, workload.columns(), asset, prices))
+        for part in ("batches", "blocks", "channels", "series"):
+            parts[part].append(rows_table(name, getattr(recorder, part)))
+        clock[name] = time.perf_counter() - begun
+    if interrupted and not summaries:
+        raise Interrupted(None)
+    from l2sim.scenario import resolved, scenario_sha256
+
+    document = {
+        "schema": SCHEMA_VERSION,
+        "complete": not interrupted,
+        "scenario": resolved(scenario),
+        "scenario_sha256": scenario_sha256(scenario),
+        "seed": scenario.seed,
+        "replication": replication,
+        "versions": _versions(),
+        "order": list(summaries),
+        "systems": summaries,
+        "wall_clock": {"total_s": time.perf_counter() - started, "system_s": clock},
+    }
+    result = Result(document, {name: stack(tables) for name, tables in parts.items()})
+    if interrupted:
+        raise Interrupted(result)
+    return result
+
+
+def run_scenario(
+    scenario: "Scenario",
+    *,
+    out: Path | None = None,
+    systems: Sequence[str] | None = None,
+    replication: int = 0,
+    force: bool = False,
+    progress: Progress | None = None,
+    figures: bool = True,
+) -> Result:
+    """Run a scenario into a run folder: `out`, or `runs/<name>-<hash>`, with `-r<replication>` from the second on.
+
+    Raises ResultsError before the first event if the folder is in the way. When stopped, the systems that are
+    whole are kept in `<folder>-interrupted`, and `Interrupted` tells.
+    """
+    from l2sim.scenario import scenario_sha256
+
+    suffix = f"-r{replication}" if replication else ""
+    folder = out if out is not None else Path("runs") / f"{scenario.name}-{scenario_sha256(scenario)[:12]}{suffix}"
+    refuse_existing(folder, force)
+    try:
+        result = run(scenario, systems=systems, replication=replication, progress=progress)
+    except Interrupted as stop:
+        if stop.result is not None:
+            kept = folder.with_name(f"{folder.name}-interrupted")
+            stop.result.save(kept, force=True, figures=False)
+        raise
+    result.save(folder, force=force, figures=figures)
+    return result
+
+
+def _step(progress: Progress | None, name: str, total: int) -> Callable[[float, int], None] | None:
+    if progress is None:
+        return None
+    return lambda fraction, done: progress(name, fraction, done, total)
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what results depend on."""
+    from importlib.metadata import version
+
+    names = ("numpy", "simpy", "coincurve", "numba", "llvmlite", "pyarrow", "matplotlib", "brotli")
+    return {"l2sim": __version__, **{name: version(name) for name in names}}

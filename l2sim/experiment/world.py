@@ -1,0 +1,184 @@
+"""One system's world, and its life from onboarding to the last exit."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from l2sim.crypto.profiles import CostProfile
+from l2sim.engine import NS_PER_S, Environment, Streams, ns
+from l2sim.l1.base import Purpose
+from l2sim.l1.build import build_chain
+from l2sim.money import Prices
+from l2sim.results.metrics import SystemFacts
+from l2sim.results.outcomes import Outcome
+from l2sim.results.recorder import NEVER, Recorder
+from l2sim.systems.base import CryptoMode, Horizon, PaymentSystem, World
+from l2sim.systems.build import build_system
+from l2sim.workload.payments import Workload
+
+if TYPE_CHECKING:
+    from l2sim.scenario import Scenario
+
+INTERVALS = 100
+"""Samples of the state of a system over the payment phase."""
+
+CHECK_NS = NS_PER_S
+"""How often, in simulated time, a system is asked whether it has settled or everyone has left."""
+
+StepProgress = Callable[[float, int], None]
+"""Told the share of simulated time done and the payments decided so far."""
+
+
+class Life:
+    """One system from time 0 to its end.
+
+    1. L1 starts, users come in.
+    2. The payment phase, from `horizon.payments_ns`.
+    3. Settling: until nothing is under way, at most until `horizon.settle_ns`.
+    4. Leaving: until everyone is out and all is final, at most until `horizon.end_ns`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: Any,
+        chain_config: Any,
+        *,
+        streams: Streams,
+        workload: Workload,
+        horizon: Horizon,
+        payments_end_ns: int,
+        prices: Prices,
+        profile: CostProfile,
+        crypto: CryptoMode,
+    ) -> None:
+        environment = Environment()
+        recorder = Recorder(len(workload))
+        chain = build_chain(config.l1, chain_config, environment, streams, recorder)
+        self.name = name
+        self.kind: str = config.kind
+        self.payments_end_ns = payments_end_ns
+        self.world = World(
+            environment=environment,
+            streams=streams,
+            chains={config.l1: chain},
+            prices=prices,
+            profile=profile,
+            crypto=crypto,
+            workload=workload,
+            horizon=horizon,
+            recorder=recorder,
+        )
+        self.chain = chain
+        self.system: PaymentSystem = build_system(name, config, self.world)
+        self._capital: list[int] = []
+
+    def run(self, progress: StepProgress | None = None) -> None:
+        """Live through all phases; raises InvariantError if money was made or lost."""
+        horizon = self.world.horizon
+        self._progress = progress
+        self.chain.start()
+        self.system.onboard()
+        self._run_until(horizon.payments_ns)
+        self.system.open()
+        span_ns = self.payments_end_ns - horizon.payments_ns
+        for interval in range(INTERVALS + 1):
+            time_ns = horizon.payments_ns + span_ns * interval // INTERVALS
+            self._run_until(time_ns)
+            self._sample(time_ns)
+        self._run_while(lambda: not self.system.settled, horizon.settle_ns)
+        self.system.audit().check(f"{self.name} when settled")
+        self.system.leave()
+        self._run_while(lambda: not self.system.left, horizon.end_ns)
+        self.system.finish()
+        self.system.audit().check(f"{self.name} at the end")
+        payments = self.world.recorder.payments
+        payments.outcome[payments.outcome == Outcome.PENDING] = Outcome.UNFINISHED
+        self._write_flows()
+        if progress is not None:
+            progress(1.0, len(payments))
+
+    def facts(self) -> SystemFacts:
+        """What the finished system says of itself."""
+        system, spending = self.system, self.chain.spending
+        audit = system.audit()
+        return SystemFacts(
+            kind=self.kind,
+            asset=system.asset,
+            users=self.world.workload.users,
+            payments_start_ns=self.world.horizon.payments_ns,
+            payments_end_ns=self.payments_end_ns,
+            l1_fees={purpose.value: spending[purpose].fee for purpose in Purpose if purpose in spending},
+            l1_bytes={purpose.value: spending[purpose].size_bytes for purpose in Purpose if purpose in spending},
+            l1_transactions={
+                purpose.value: spending[purpose].transactions for purpose in Purpose if purpose in spending
+            },
+            service_fees=system.economics.service_fees,
+            operator_costs_usd=system.economics.operator_costs_usd,
+            operator_l1_share=system.economics.operator_l1_share,
+            capital_locked=sum(self._capital) / len(self._capital),
+            signatures_made=system.work.signatures_made,
+            signatures_verified=system.work.signatures_verified,
+            hashes=system.work.hashes,
+            cpu_ns=dict(system.server_busy_ns),
+            audit={
+                "entered": audit.entered,
+                "balances": audit.balances,
+                "in_flight": audit.in_flight,
+                "fees": audit.fees,
+                "left": audit.left,
+            },
+            conserved=audit.conserved,
+        )
+
+    def _run_until(self, time_ns: int) -> None:
+        self.world.environment.run_until(time_ns)
+        self._report()
+
+    def _run_while(self, condition: Callable[[], bool], limit_ns: int) -> None:
+        """Run on, asking once every `CHECK_NS`, and going straight to the next event in quiet times."""
+        environment = self.world.environment
+        while condition() and environment.now < limit_ns:
+            following = max(environment.peek(), environment.now + CHECK_NS)
+            environment.run_until(int(min(following, limit_ns)))
+            self._report()
+
+    def _report(self) -> None:
+        if self._progress is not None:
+            now, end = self.world.environment.now, self.world.horizon.end_ns
+            record = self.world.recorder.payments
+            self._progress(now / end, len(record) - record.undecided)
+
+    def _sample(self, time_ns: int) -> None:
+        series, record = self.world.recorder.series, self.world.recorder.payments
+        capital = self.system.capital_locked()
+        self._capital.append(capital)
+        counts = np.bincount(record.outcome, minlength=len(Outcome))
+        submitted = int(np.count_nonzero((record.submitted_ns != NEVER) & (record.submitted_ns <= time_ns)))
+        decided = len(record) - int(counts[Outcome.PENDING])
+        locked_usd = self.world.prices.to_usd(self.system.asset, capital)
+        series.append(time_ns=time_ns, measure="capital_locked_usd", value=locked_usd)
+        series.append(time_ns=time_ns, measure="in_flight", value=float(max(0, submitted - decided)))
+        failed = decided - int(counts[Outcome.COMPLETED])
+        series.append(time_ns=time_ns, measure="failed_so_far", value=float(failed))
+
+    def _write_flows(self) -> None:
+        """Payments submitted, assured and final in each interval of the payment phase and its tail."""
+        record, series = self.world.recorder.payments, self.world.recorder.series
+        start = self.world.horizon.payments_ns
+        width = max(1, -(-(self.payments_end_ns - start) // INTERVALS))
+        for measure, times in (("submitted", record.submitted_ns), ("assured", record.assured_ns)):
+            known = times[times != NEVER]
+            counts = np.bincount((np.maximum(known, start) - start) // width, minlength=INTERVALS)
+            for interval, count in enumerate(counts[: 4 * INTERVALS].tolist()):
+                series.append(time_ns=start + (interval + 1) * width, measure=measure, value=float(count))
+
+
+def horizon_of(scenario: "Scenario", payment_phase_ns: int) -> tuple[Horizon, int]:
+    """The phases of a scenario in nanoseconds, and the end of its payment phase."""
+    phases = scenario.phases
+    payments_ns = ns(phases.onboarding_s)
+    payments_end_ns = payments_ns + payment_phase_ns
+    settle_ns = payments_end_ns + ns(phases.settling_s)
+    return Horizon(payments_ns, settle_ns, settle_ns + ns(phases.leaving_s)), payments_end_ns

@@ -1,0 +1,1 @@
+"""Reports: figures and one HTML page, made from result tables alone."""

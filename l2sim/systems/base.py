@@ -1,0 +1,179 @@
+"""What every payment system promises, and what it is built from.
+
+The life of a system in a run, in order:
+
+1. `onboard()` at time 0: users come in (channel opens, deposits); every step is an L1 transaction.
+2. `pay(i)` at the time of each payment, from `horizon.payments_ns` on, one arrival ahead.
+3. `leave()` once every payment is decided or the settling time is over: users go out (closes, withdrawals).
+4. `finish()` at the end: undecided payments become `UNFINISHED`, last rows are written.
+
+`settled` says when nothing is under way any more between 2 and 3, `left` between 3 and 4. `audit()` may be
+called at any instant and must always balance.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from l2sim.crypto.profiles import CostProfile
+from l2sim.crypto.work import Work
+from l2sim.engine import Environment, Streams
+from l2sim.errors import InvariantError
+from l2sim.l1.base import Chain, Purpose
+from l2sim.money import Asset, Prices
+from l2sim.results.recorder import Recorder
+from l2sim.workload.payments import Workload
+
+CryptoMode = Literal["real", "modelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """The phases of a run in simulated nanoseconds from its start."""
+
+    payments_ns: int
+    """When the payment phase begins: onboarding must be done by then, or payments fail."""
+    settle_ns: int
+    """When undecided payments are given up and users begin to leave, at the latest."""
+    end_ns: int
+    """When the run ends, at the latest."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that a system is built from; each system of a run has a world of its own, with equal streams."""
+
+    environment: Environment
+    streams: Streams
+    chains: Mapping[str, Chain]
+    prices: Prices
+    profile: CostProfile
+    crypto: CryptoMode
+    workload: Workload
+    horizon: Horizon
+    recorder: Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Where a system's money is, in the smallest unit of its asset; both sides must be equal.
+
+    What entered equals balances + in flight + fees + what left.
+    """
+
+    entered: int
+    balances: int
+    in_flight: int
+    fees: int
+    left: int
+
+    @property
+    def conserved(self) -> bool:
+        """Whether not one unit was made or lost."""
+        return self.entered == self.balances + self.in_flight + self.fees + self.left
+
+    def check(self, where: str) -> None:
+        """Raise InvariantError with the numbers unless money is conserved."""
+        if not self.conserved:
+            raise InvariantError(
+                f"{where}: money is not conserved: entered {self.entered}, balances {self.balances}, "
+                f"in flight {self.in_flight}, fees {self.fees}, left {self.left}, "
+                f"difference {self.balances + self.in_flight + self.fees + self.left - self.entered}"
+            )
+
+
+@dataclass(slots=True)
+class Economics:
+    """Money a system moved between users and operators off L1, in the smallest unit of its asset.
+
+    L1 fees are in `Chain.spending`. `service_fees` are what payers paid to operators (routers, sequencer);
+    `operator_costs_usd` are costs that no chain sees (proving, servers).
+    """
+
+    service_fees: int = 0
+    operator_costs_usd: float = 0.0
+    operator_l1_share: float = 1.0
+    """Which part of the operators' L1 spending belongs to this run: 1, or run time over the lifetime of what
+    they built (routers' own channels)."""
+
+
+class PaymentSystem(ABC):
+    """A payment system of a scenario."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, name: str, world: World, chain: Chain) -> None:
+        self.name = name
+        self.world = world
+        self.chain = chain
+        self.work = Work()
+        self.economics = Economics()
+
+    @property
+    def asset(self) -> Asset:
+        """What the system's amounts and fees are counted in."""
+        return self.chain.asset
+
+    @abstractmethod
+    def onboard(self) -> None:
+        """Let the users in; called once, at time 0."""
+
+    def open(self) -> None:
+        """Begin the payment phase: call `pay` at each payment's time, keeping one arrival ahead.
+
+        A system that takes payments in bulk overrides this and reads the workload's columns itself.
+        """
+        if len(self.world.workload):
+            first = self.world.horizon.payments_ns + int(self.world.workload.time_ns[0])
+            self.world.environment.call_at(first, self._arrive, 0)
+
+    def _arrive(self, payment: int) -> None:
+        following = payment + 1
+        if following < len(self.world.workload):
+            time_ns = self.world.horizon.payments_ns + int(self.world.workload.time_ns[following])
+            self.world.environment.call_at(time_ns, self._arrive, following)
+        self.pay(payment)
+
+    @abstractmethod
+    def pay(self, payment: int) -> None:
+        """Send payment number `payment` of the workload now."""
+
+    @property
+    @abstractmethod
+    def settled(self) -> bool:
+        """Whether every payment submitted so far is decided and nothing of it is under way on or off chain.
+
+        Finality may still be to come where it is only a matter of time and a scheduled call will write it.
+        """
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Let the users out; called once, after the last payment."""
+
+    @property
+    @abstractmethod
+    def left(self) -> bool:
+        """Whether every user is out and every time of finality is written."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Write what is known only at the end of the run; called once, after the last event."""
+
+    @abstractmethod
+    def audit(self) -> Audit:
+        """Where the money is now."""
+
+    @abstractmethod
+    def capital_locked(self) -> int:
+        """Money tied up in the system now, in the smallest unit of its asset: users' and operators'."""
+
+    @property
+    def server_busy_ns(self) -> Mapping[str, int]:
+        """CPU time used by each kind of server, from the cost profile."""
+        return {}
+
+
+__all__ = [
+    "Asset", "Audit", "CryptoMode", "Economics", "Horizon", "PaymentSystem", "Purpose", "World",
+]  # fmt: skip

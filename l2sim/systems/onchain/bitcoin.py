@@ -1,0 +1,241 @@
+"""Payments straight on the Bitcoin-like chain: P2WPKH coins, real bytes, fees by weight."""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass
+
+from l2sim.crypto.bitcoin.p2wpkh import Coin, payment_weight_wu, sign_payment, unsigned_payment, verify_payment
+from l2sim.crypto.bitcoin.script import p2wpkh
+from l2sim.crypto.bitcoin.transaction import OutPoint, Transaction, TxOutput
+from l2sim.crypto.signatures.keys import public_key
+from l2sim.crypto.work import Work
+from l2sim.errors import InvariantError
+from l2sim.l1.base import Chain, Purpose, Receipt
+from l2sim.l1.bitcoin.chain import BitcoinChain
+from l2sim.l1.bitcoin.fees import fee_sat
+from l2sim.l1.bitcoin.mempool import BitcoinTransaction
+from l2sim.money import MSAT_PER_SAT
+from l2sim.results.outcomes import Outcome
+from l2sim.systems.base import Audit, PaymentSystem, World
+from l2sim.systems.onchain.coins import MOST_INPUTS, Wallet
+from l2sim.systems.onchain.config import OnchainConfig
+
+DUST_SAT = 294
+"""Smallest P2WPKH output that nodes relay, at 3,000 sat/kvB (Bitcoin Core policy; BOLT 3, dust limits)."""
+
+OUTPUT_BYTES = 31
+"""A P2WPKH output: value 8, script length 1, script 22."""
+
+PREIMAGE_BYTES = 182
+"""BIP 143 message of a P2WPKH input: 4 + 32 + 32 + 36 + 26 + 8 + 4 + 32 + 4 + 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A payment on its way: which one, what it spends, and its outputs (payee first, then any change)."""
+
+    payment: int
+    coins: list[Coin]
+    transaction: Transaction
+    fee_sat: int
+
+
+class OnchainBitcoin(PaymentSystem):
+    """Each payment is one P2WPKH transaction of the payer's confirmed coins.
+
+    Amounts are rounded up to whole satoshis. A wallet whose money is all in unconfirmed change waits for the
+    next block; payments of one payer leave in order.
+    """
+
+    kind = "onchain"
+
+    def __init__(self, name: str, config: OnchainConfig, world: World, chain: Chain) -> None:
+        super().__init__(name, world, chain)
+        if not isinstance(chain, BitcoinChain):
+            raise InvariantError(f"{name}: needs a Bitcoin-like chain (got {type(chain).__name__})")
+        self.bitcoin = chain
+        self.config = config
+        self.real = world.crypto == "real"
+        self.record = world.recorder.payments
+        self.waiting: dict[int, deque[int]] = {}
+        self.undecided = 0
+        self.unfinal = 0
+        self.fees_sat = 0
+        self.entered_sat = 0
+        self.in_flight_sat = 0
+        self.secrets = [world.streams.secret("user", user) for user in range(world.workload.users)]
+        self.wallets = [self._wallet(user) for user in range(world.workload.users)]
+
+    def _wallet(self, user: int) -> Wallet:
+        secret = self.secrets[user]
+        # Without real keys a wallet still needs 33 bytes of its own, for a script of its own.
+        key = public_key(secret) if self.real else b"\x02" + hashlib.sha256(secret).digest()
+        return Wallet(key, p2wpkh(key))
+
+    def onboard(self) -> None:
+        """Hand every user the coins it brings: being on L1 already costs nothing."""
+        count = self.config.coins_per_user
+        for user, funds_msat in enumerate(self.world.workload.funds_msat.tolist()):
+            funds_sat = funds_msat // MSAT_PER_SAT
+            self.entered_sat += funds_sat
+            wallet = self.wallets[user]
+            origin = hashlib.sha256(b"l2sim coins" + user.to_bytes(4, "big")).digest()
+            for index in range(count):
+                value_sat = funds_sat * (index + 1) // count - funds_sat * index // count
+                if value_sat:
+                    wallet.add(Coin(OutPoint(origin, index), value_sat, wallet.public_key))
+
+    def pay(self, payment: int) -> None:
+        """Send the payment, or put it behind the payer's earlier ones that still wait for coins."""
+        self.record.submitted_ns[payment] = self.world.environment.now
+        self.undecided += 1
+        payer = int(self.world.workload.payer[payment])
+        queue = self.waiting.get(payer)
+        if queue is not None:
+            queue.append(payment)
+        elif not self._try(payment, payer):
+            self.waiting[payer] = deque([payment])
+
+    def _try(self, payment: int, payer: int) -> bool:
+        """Send or fail the payment; False if it has to wait for coins to confirm."""
+        wallet = self.wallets[payer]
+        amount_sat = -(-int(self.world.workload.amount_msat[payment]) // MSAT_PER_SAT)
+        if amount_sat < DUST_SAT:
+            self._fail(payment, Outcome.AMOUNT_TOO_SMALL)
+            return True
+        payee = self.wallets[int(self.world.workload.payee[payment])]
+        rate = self.bitcoin.feerate_sat_per_kvb(self.config.target_blocks)
+        most = min(MOST_INPUTS, max(1, len(wallet)))
+        scripts = (payee.script, wallet.script)
+        needs = tuple(amount_sat + fee_sat(payment_weight_wu(n, scripts), rate) for n in range(1, most + 1))
+        coins = wallet.choose(needs)
+        if coins is None:
+            if wallet.confirmed_sat + wallet.unconfirmed_sat >= needs[-1] and wallet.unconfirmed_sat:
+                return False
+            self._fail(payment, Outcome.INSUFFICIENT_FUNDS)
+            return True
+        self._send(payment, payer, coins, amount_sat, rate)
+        return True
+
+    def _send(self, payment: int, payer: int, coins: list[Coin], amount_sat: int, rate: int) -> None:
+        wallet = self.wallets[payer]
+        payee = self.wallets[int(self.world.workload.payee[payment])]
+        total_sat = sum(coin.value_sat for coin in coins)
+        outputs = [TxOutput(amount_sat, payee.script)]
+        weight_wu = payment_weight_wu(len(coins), (payee.script, wallet.script))
+        change_sat = total_sat - amount_sat - fee_sat(weight_wu, rate)
+        if change_sat >= DUST_SAT:
+            outputs.append(TxOutput(change_sat, wallet.script))
+        else:  # change that no node would relay is left to the miner
+            weight_wu = payment_weight_wu(len(coins), (payee.script,))
+            change_sat = 0
+        transaction = unsigned_payment(coins, outputs)
+        if self.real:
+            transaction = sign_payment(transaction, coins, [self.secrets[payer]] * len(coins))
+            if not verify_payment(transaction, coins):
+                raise InvariantError(f"{self.name}: a signature just made does not verify: {transaction}")
+        count_payment(self.work, transaction)
+        self.record.attempts[payment] = 1
+        sent = Sent(payment, coins, transaction, total_sat - amount_sat - change_sat)
+        entry = BitcoinTransaction(transaction.txid, weight_wu, sent.fee_sat, Purpose.PAYMENT)
+        if self.bitcoin.submit(entry, lambda receipt: self._included(sent, receipt)) is not None:
+            self._fail(payment, Outcome.DROPPED)
+            return
+        wallet.spend(coins)
+        wallet.unconfirmed_sat += change_sat
+        payee.unconfirmed_sat += amount_sat
+        self.in_flight_sat += total_sat
+
+    def _included(self, sent: Sent, receipt: Receipt) -> None:
+        payment = sent.payment
+        self.record.included_ns[payment] = receipt.time_ns
+        self.record.fee[payment] = receipt.fee
+        self.fees_sat += sent.fee_sat
+        self.in_flight_sat -= sum(coin.value_sat for coin in sent.coins)
+        self.unfinal += 1
+        payer = int(self.world.workload.payer[payment])
+        payee = int(self.world.workload.payee[payment])
+        txid = sent.transaction.txid
+        for vout, (user, output) in enumerate(zip((payee, payer), sent.transaction.outputs, strict=False)):
+            wallet = self.wallets[user]
+            wallet.unconfirmed_sat -= output.value_sat
+            wallet.add(Coin(OutPoint(txid, vout), output.value_sat, wallet.public_key))
+        self.bitcoin.confirm(receipt, self.config.assured_confirmations, lambda _: self._assured(payment))
+        self.bitcoin.finalize(receipt, lambda _: self._final(payment))
+        for user in (payee, payer):
+            self._release(user)
+
+    def _release(self, user: int) -> None:
+        """Send what waited for this user's coins, in order."""
+        queue = self.waiting.get(user)
+        while queue and self._try(queue[0], user):
+            queue.popleft()
+        if queue is not None and not queue:
+            del self.waiting[user]
+
+    def _assured(self, payment: int) -> None:
+        self.record.outcome[payment] = Outcome.COMPLETED
+        self.record.assured_ns[payment] = self.world.environment.now
+        self.undecided -= 1
+
+    def _final(self, payment: int) -> None:
+        now = self.world.environment.now
+        self.record.l1_final_ns[payment] = now
+        self.record.final_ns[payment] = now
+        self.unfinal -= 1
+
+    def _fail(self, payment: int, outcome: Outcome) -> None:
+        self.record.outcome[payment] = outcome
+        self.undecided -= 1
+
+    @property
+    def settled(self) -> bool:
+        """Whether no payment waits for a block or for the payee's confirmations."""
+        return self.undecided == 0
+
+    def leave(self) -> None:
+        """Nothing to do: the money is on L1 already."""
+
+    @property
+    def left(self) -> bool:
+        """Whether every included payment is final."""
+        return self.unfinal == 0
+
+    def finish(self) -> None:
+        """Nothing to write: every row was written when it happened."""
+
+    def audit(self) -> Audit:
+        """All coins handed out, confirmed or spent into a transaction that waits for a block, in msat."""
+        balances_sat = sum(wallet.confirmed_sat for wallet in self.wallets)
+        return Audit(
+            entered=self.entered_sat * MSAT_PER_SAT,
+            balances=balances_sat * MSAT_PER_SAT,
+            in_flight=self.in_flight_sat * MSAT_PER_SAT,
+            fees=self.fees_sat * MSAT_PER_SAT,
+            left=0,
+        )
+
+    def capital_locked(self) -> int:
+        """Nothing is locked: money on L1 is free to go anywhere."""
+        return 0
+
+
+def count_payment(work: Work, transaction: Transaction) -> None:
+    """Count what making and checking a P2WPKH payment takes: both sides hash, the payer signs, a node verifies.
+
+    Per side: the shared digests of BIP 143 (outpoints, sequences, outputs), a message for each input, and the
+    transaction id; each twice SHA-256.
+    """
+    inputs, outputs = len(transaction.inputs), len(transaction.outputs)
+    work.ecdsa_signs += inputs
+    work.ecdsa_verifies += inputs
+    stripped = 10 + 41 * inputs + OUTPUT_BYTES * outputs
+    for messages, length in (
+        (1, 36 * inputs),
+        (1, 4 * inputs),
+        (1, OUTPUT_BYTES * outputs),
+        (inputs, PREIMAGE_BYTES),
+        (1, stripped),
+    ):
+        work.count_sha256(2 * messages, length)
+        work.count_sha256(2 * messages, 32)
