@@ -115,6 +115,7 @@ class Life:
                 purpose.value: spending[purpose].transactions for purpose in Purpose if purpose in spending
             },
             service_fees=system.economics.service_fees,
+            exit_fees=system.economics.exit_fees,
             operator_costs_usd=system.economics.operator_costs_usd,
             operator_l1_share=system.economics.operator_l1_share,
             capital_locked=sum(self._capital) / len(self._capital),

@@ -254,8 +254,8 @@ def crossings(data: RunData) -> list[dict[str, Any]]:
 
 
 PARTS = (
-    ("onboarding", "coming in (L1)"),
-    ("leaving", "going out (L1)"),
+    ("onboarding", "coming in"),
+    ("leaving", "going out"),
     ("payments_l1", "payments (L1)"),
     ("service", "fees to operators"),
     ("loss", "operators' loss"),

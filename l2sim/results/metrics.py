@@ -7,9 +7,9 @@ Rates and latencies are over completed payments, amounts of money in US dollars 
 - *latency to assurance (finality)*: from submission until the payee may act on the money (until nobody can
   take it back).
 - *fee*: what the payer paid on top of the amount.
-- *cost*: what users pay for the system (their L1 fees for coming in, for paying and for going out, and their
-  fees to operators) plus what operators lose, if their own costs exceed the fees they took.
-- *cost at n payments a user*: (L1 fees for coming in and going out, a user) / n + all other cost, a payment.
+- *cost*: what users pay for the system (L1 fees for coming in, for paying and for going out, and fees to
+  operators) plus what operators lose, if their own costs exceed the fees they took.
+- *cost at n payments a user*: (what coming in and going out cost, a user) / n + all other cost, a payment.
 """
 
 from collections.abc import Mapping
@@ -40,6 +40,7 @@ class SystemFacts:
     l1_bytes: Mapping[str, int]
     l1_transactions: Mapping[str, int]
     service_fees: int
+    exit_fees: int
     operator_costs_usd: float
     operator_l1_share: float
     capital_locked: float
@@ -59,11 +60,13 @@ class Cost:
     onboarding: float
     """L1 fees users paid to come in."""
     leaving: float
-    """L1 fees users paid to go out."""
+    """What users paid to go out: L1 fees, and fees to operators."""
+    leaving_service: float
+    """The part of `leaving` that operators received."""
     payments_l1: float
     """L1 fees users paid for single payments."""
     service: float
-    """Fees users paid to operators: routers, sequencer."""
+    """Fees payers paid to operators: routers, sequencer."""
     operators_l1: float
     """This run's share of the operators' L1 fees."""
     operators_other: float
@@ -72,7 +75,7 @@ class Cost:
     @property
     def operators_margin(self) -> float:
         """What operators earn after their costs; negative is a loss."""
-        return self.service - self.operators_l1 - self.operators_other
+        return self.service + self.leaving_service - self.operators_l1 - self.operators_other
 
     @property
     def fixed(self) -> float:
@@ -96,9 +99,11 @@ def cost_of(facts: SystemFacts, prices: Prices) -> Cost:
     def usd(purpose: str) -> float:
         return prices.to_usd(facts.asset, facts.l1_fees.get(purpose, 0))
 
+    exit_service = prices.to_usd(facts.asset, facts.exit_fees)
     return Cost(
         onboarding=usd("onboard"),
-        leaving=usd("exit"),
+        leaving=usd("exit") + exit_service,
+        leaving_service=exit_service,
         payments_l1=usd("payment"),
         service=prices.to_usd(facts.asset, facts.service_fees),
         operators_l1=usd("operate") * facts.operator_l1_share,

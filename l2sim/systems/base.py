@@ -87,11 +87,13 @@ class Audit:
 class Economics:
     """Money a system moved between users and operators off L1, in the smallest unit of its asset.
 
-    L1 fees are in `Chain.spending`. `service_fees` are what payers paid to operators (routers, sequencer);
+    L1 fees are in `Chain.spending`. `service_fees` are what payers paid to operators (routers, sequencer) for
+    their payments, `exit_fees` what users paid to operators for going out;
     `operator_costs_usd` are costs that no chain sees (proving, servers).
     """
 
     service_fees: int = 0
+    exit_fees: int = 0
     operator_costs_usd: float = 0.0
     operator_l1_share: float = 1.0
     """Which part of the operators' L1 spending belongs to this run: 1, or run time over the lifetime of what

@@ -95,8 +95,8 @@ class Trace(NamedTuple):
     events: int
 
     def window(self, times: Floats) -> npt.NDArray[np.bool_]:
-        """Which times lie in the window of measurement."""
-        return (times >= self.start) & (times < self.end)
+        """Which times lie in the window of measurement; a backlog at its very start does not."""
+        return (times > self.start) & (times <= self.end)
 
     def mean_number(self) -> float:
         """Mean number waiting over the window, from what the chain recorded after each block."""

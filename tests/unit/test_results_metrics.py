@@ -26,6 +26,7 @@ def facts(**changes: object) -> SystemFacts:
         "l1_bytes": {"onboard": 300, "exit": 100},
         "l1_transactions": {"onboard": 2, "exit": 2},
         "service_fees": 1 * USD_MSAT,
+        "exit_fees": 0,
         "operator_costs_usd": 0.25,
         "operator_l1_share": 0.1,
         "capital_locked": 50.0 * USD_MSAT,
@@ -57,6 +58,9 @@ def test_costs_are_what_users_pay_plus_what_operators_lose() -> None:
     assert cost.operators_margin == pytest.approx(-0.25)
     assert cost.running == pytest.approx(1.25)
     assert cost.total == pytest.approx(7.25)
+    with_exit = cost_of(facts(exit_fees=USD_MSAT), PRICES)
+    assert (with_exit.leaving, with_exit.operators_margin) == pytest.approx((3.0, 0.75))
+    assert with_exit.total == pytest.approx(8.0), "what is paid for going out is a user's cost, not a payment's"
     earning = cost_of(facts(operator_l1_share=0.0), PRICES)
     assert earning.operators_margin == pytest.approx(0.75)
     assert earning.total == pytest.approx(7.0), "what operators earn is paid by users once, not twice"

@@ -1,0 +1,239 @@
+"""The batcher: gathers L2 blocks, closes a batch by size or by time, and posts it to L1 in real bytes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from l2sim.crypto.hashing.reference import keccak256
+from l2sim.crypto.work import Work
+from l2sim.engine import Call, ns
+from l2sim.l1.base import Receipt
+from l2sim.l1.ethereum.chain import EthereumChain
+from l2sim.l1.ethereum.gas import TRANSACTION_GAS, transaction_gas
+from l2sim.systems.base import World
+from l2sim.systems.rollup.accounts import StateDelta, StateTree
+from l2sim.systems.rollup.channel import CHANNEL_ID_BYTES, compress, payloads
+from l2sim.systems.rollup.config import BatcherConfig
+from l2sim.systems.rollup.l1_account import Operator
+from l2sim.systems.rollup.posting import BLOB_BYTES, BLOB_FRAME_BYTES, Medium, cheaper_medium, gas_per_calldata_byte
+from l2sim.systems.rollup.roots import payments_root
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class L2Block:
+    """A block that the sequencer has made and confirmed."""
+
+    encoded: bytes
+    """As it goes into a channel."""
+    hashes: npt.NDArray[np.uint8]
+    """Hash of each transaction, (n, 32)."""
+    payments: Indices
+    """Numbers of the payments in it."""
+    withdrawals: tuple[tuple[int, int], ...]
+    """Users who go out with it, and the wei they take along."""
+    delta: StateDelta
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch from its closing to its finality."""
+
+    number: int
+    transactions: int
+    payments: Indices
+    withdrawals: list[tuple[int, int]]
+    state_root: bytes | None
+    payments_root: bytes
+    waiting: int = 0
+    """Its L1 transactions that are not in a block yet."""
+    gas_fee_wei: int = 0
+    blob_fee_wei: int = 0
+    receipt: Receipt | None = None
+    """Receipt of the last of its L1 transactions, once all are in blocks."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """The blocks of the batch that is open."""
+
+    opened_ns: int
+    blocks: list[L2Block] = field(default_factory=list)
+    raw_bytes: int = 0
+    transactions: int = 0
+
+
+class Batcher:
+    """Closes a batch when the first of its triggers comes, and tells when it is on L1.
+
+    1. `max_interval_s` after its first block;
+    2. `max_transactions` reached, if set: the block that reaches it is the last one in;
+    3. the next block would make it larger than `target_bytes`, judged by how well the last batch compressed.
+       A batch that turns out larger all the same gives its last blocks to the next one.
+    """
+
+    def __init__(
+        self,
+        config: BatcherConfig,
+        world: World,
+        chain: EthereumChain,
+        operator: Operator,
+        tree: StateTree,
+        work: Work,
+        on_included: Callable[[Batch, Receipt], object],
+    ) -> None:
+        self._config = config
+        self._world = world
+        self._chain = chain
+        self._operator = operator
+        self._tree = tree
+        self._work = work
+        self._on_included = on_included
+        self._open: _Open | None = None
+        self._timer: Call | None = None
+        self._ratio = 1.0
+        """Compressed size over raw size of the last batch; 1 before the first."""
+        self._on_the_way = 0
+        self.archive: list[list[bytes]] | None = None
+        """Set to a list to keep the payloads of every batch that is posted."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no batch is open and none on its way into a block."""
+        return self._open is None and self._on_the_way == 0
+
+    @property
+    def due_ns(self) -> int | None:
+        """When the open batch is closed at the latest; None if none is open."""
+        return None if self._open is None else self._open.opened_ns + ns(self._config.max_interval_s)
+
+    def add(self, block: L2Block) -> None:
+        """Take in the next block."""
+        if self._open is not None:
+            expected = (self._open.raw_bytes + len(block.encoded)) * self._ratio
+            if expected > self._config.target_bytes:
+                self.close()
+        self._put(block)
+
+    def _put(self, block: L2Block) -> None:
+        if self._open is None:
+            environment = self._world.environment
+            self._open = _Open(environment.now)
+            self._timer = environment.call_in(ns(self._config.max_interval_s), self.close)
+        batch = self._open
+        batch.blocks.append(block)
+        batch.raw_bytes += len(block.encoded)
+        batch.transactions += len(block.hashes)
+        limit = self._config.max_transactions
+        if limit is not None and batch.transactions >= limit:
+            self.close()
+
+    def close(self) -> None:
+        """Close the open batch and post it; its last blocks stay open if it is larger than it may be."""
+        opened = self._open
+        if opened is None:
+            return
+        self._open = None
+        if self._timer is not None:
+            self._timer.cancel()
+        blocks = opened.blocks
+        channel = self._compress(blocks)
+        spilled: list[L2Block] = []
+        while len(channel) > self._config.target_bytes and len(blocks) > 1:
+            keep = min(len(blocks) - 1, len(blocks) * self._config.target_bytes // len(channel)) or 1
+            spilled = blocks[keep:] + spilled
+            blocks = blocks[:keep]
+            channel = self._compress(blocks)
+        self._post(blocks, channel, opened.opened_ns)
+        for block in spilled:
+            self._put(block)
+
+    def _compress(self, blocks: list[L2Block]) -> bytes:
+        content = b"".join([block.encoded for block in blocks])
+        channel = compress(content, self._config.compression, self._config.level)
+        self._ratio = len(channel) / len(content)
+        return channel
+
+    def _post(self, blocks: list[L2Block], channel: bytes, opened_ns: int) -> None:
+        rows = self._world.recorder.batches
+        hashes = np.concatenate([block.hashes for block in blocks])
+        root = payments_root(hashes, self._work)
+        batch = Batch(
+            number=len(rows),
+            transactions=len(hashes),
+            payments=np.concatenate([block.payments for block in blocks]),
+            withdrawals=[withdrawal for block in blocks for withdrawal in block.withdrawals],
+            state_root=self._tree.update(StateDelta.merge([block.delta for block in blocks])),
+            payments_root=root,
+        )
+        medium = self._medium(len(channel))
+        most = BLOB_BYTES if medium == "blob" else self._config.max_calldata_bytes
+        channel_id = keccak256(batch.number.to_bytes(8, "big") + root)[:CHANNEL_ID_BYTES]
+        self._work.count_keccak(1, 8 + len(root))
+        parts = payloads(channel, channel_id, most)
+        if self.archive is not None:
+            self.archive.append(parts)
+        self._on_the_way += 1
+        gas = self._post_blobs(batch, parts) if medium == "blob" else self._post_calldata(batch, parts)
+        rows.append(
+            batch=batch.number,
+            payments=batch.transactions,
+            opened_ns=opened_ns,
+            closed_ns=self._world.environment.now,
+            raw_bytes=sum(len(block.encoded) for block in blocks),
+            compressed_bytes=len(channel),
+            medium=medium,
+            blobs=len(parts) if medium == "blob" else 0,
+            gas=gas,
+            gas_fee_wei=0,
+            blob_fee_wei=0,
+            payments_root=root,
+            state_root=batch.state_root,
+        )
+
+    def _medium(self, channel_bytes: int) -> Medium:
+        chosen = self._config.medium
+        if chosen != "auto":
+            return chosen
+        if not self._chain.fork.max_blobs:
+            return "calldata"
+        blobs = min(-(-channel_bytes // BLOB_FRAME_BYTES), self._chain.fork.max_transaction_blobs)
+        _, tip_wei = self._chain.suggest_fees()
+        gas_per_byte = gas_per_calldata_byte(self._chain.fork)
+        return cheaper_medium(self._chain.base_fee_wei, tip_wei, self._chain.blob_base_fee_wei, blobs, gas_per_byte)
+
+    def _post_blobs(self, batch: Batch, parts: list[bytes]) -> int:
+        step = self._chain.fork.max_transaction_blobs
+        groups = [parts[start : start + step] for start in range(0, len(parts), step)]
+        for group in groups:
+            self._send(batch, TRANSACTION_GAS, b"", group)
+        return TRANSACTION_GAS * len(groups)
+
+    def _post_calldata(self, batch: Batch, parts: list[bytes]) -> int:
+        total = 0
+        for part in parts:
+            gas = transaction_gas(part, calldata_floor=self._chain.fork.calldata_floor)
+            self._send(batch, gas, part, [])
+            total += gas
+        return total
+
+    def _send(self, batch: Batch, gas: int, data: bytes, blobs: list[bytes]) -> None:
+        batch.waiting += 1
+        self._operator.send(gas, lambda receipt: self._included(batch, receipt), data=data, blobs=blobs)
+
+    def _included(self, batch: Batch, receipt: Receipt) -> None:
+        batch.waiting -= 1
+        batch.gas_fee_wei += receipt.fee - receipt.blob_fee
+        batch.blob_fee_wei += receipt.blob_fee
+        if batch.waiting:
+            return
+        self._on_the_way -= 1
+        batch.receipt = receipt
+        rows = self._world.recorder.batches
+        rows.set(batch.number, "included_ns", receipt.time_ns)
+        rows.set(batch.number, "gas_fee_wei", batch.gas_fee_wei)
+        rows.set(batch.number, "blob_fee_wei", batch.blob_fee_wei)
+        self._on_included(batch, receipt)

@@ -1,0 +1,165 @@
+"""The bridge: users' money comes in by L1 deposits and goes out by withdrawals, each with its L1 fee."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from l2sim.l1.base import Purpose, Receipt
+from l2sim.l1.ethereum.chain import EthereumChain
+from l2sim.systems.base import World
+from l2sim.systems.rollup.accounts import Accounts
+from l2sim.systems.rollup.batcher import Batch
+from l2sim.systems.rollup.config import BridgeConfig
+from l2sim.systems.rollup.l1_account import L1Account
+
+EXIT_DATA_BYTES: Final = 1_200
+"""Calldata of a step of an exit, bytes: the withdrawal in seven words and a Merkle proof of some 30 nodes; an
+assumption. The gas figures of the settings include it; here it gives the transaction its size."""
+
+
+@dataclass(slots=True)
+class Exit:
+    """A withdrawal on its way through L1: what it still carries, and its next step."""
+
+    user: int
+    amount_wei: int
+    step: int = 0
+
+
+class Bridge:
+    """Deposits and withdrawals.
+
+    A user keeps back what its deposit's fee may come to at most, and deposits the rest; what the fee left over stays
+    in its wallet on L1. The fees of an exit are paid from what is withdrawn.
+    """
+
+    def __init__(
+        self, config: BridgeConfig, world: World, chain: EthereumChain, account: L1Account, accounts: Accounts
+    ) -> None:
+        self._config = config
+        self._world = world
+        self._chain = chain
+        self._account = account
+        self._accounts = accounts
+        self._exit_steps: tuple[tuple[int, int], ...] = ()
+        self._deposits: list[tuple[int, int]] = []
+        self._waits_ns: deque[int] = deque()
+        self.entered_wei = 0
+        self.depositing_wei = 0
+        """In deposits that are not credited yet."""
+        self.exiting_wei = 0
+        """In withdrawals that have left L2 and are not claimed yet."""
+        self.wallets_wei = 0
+        """Left over on L1 from what users kept back for their deposits' fees."""
+        self.fees_wei = 0
+        """L1 fees that users paid."""
+        self.left_wei = 0
+        self.abandoned_exits = 0
+        """Withdrawals whose next step costs more than they carry; their money stays in `exiting_wei`."""
+        self.without_deposit = 0
+        """Users whose funds do not pay for a deposit."""
+        self._exits = 0
+
+    # -- in ---------------------------------------------------------------------------------------------------
+
+    def let_in(self) -> None:
+        """Spread the users' deposits over the first part of the onboarding phase, one arrival ahead."""
+        users = self._world.workload.users
+        span_ns = int(self._world.horizon.payments_ns * self._config.deposit_spread)
+        times = self._world.streams.get("rollup/deposits").generator.integers(0, span_ns + 1, users)
+        order = np.argsort(times, kind="stable")
+        self._deposits = list(zip(times[order].tolist(), order.tolist(), strict=True))[::-1]
+        self._next_deposit()
+
+    def _next_deposit(self) -> None:
+        if self._deposits:
+            time_ns, user = self._deposits.pop()
+            self._world.environment.call_at(time_ns, self._deposit, user)
+
+    def _deposit(self, user: int) -> None:
+        self._next_deposit()
+        funds_wei = self._world.prices.msat_to_wei(int(self._world.workload.funds_msat[user]))
+        reserve_wei = self._account.most_cost_wei(self._config.deposit_gas)
+        amount_wei = funds_wei - reserve_wei
+        if amount_wei <= 0:
+            self.without_deposit += 1
+            return
+        self.entered_wei += funds_wei
+        self.depositing_wei += funds_wei
+
+        def included(receipt: Receipt) -> None:
+            self.fees_wei += receipt.fee
+            self.wallets_wei += reserve_wei - receipt.fee
+            self.depositing_wei -= reserve_wei
+            confirmations = self._config.deposit_confirmations
+            self._chain.confirm(receipt, confirmations, lambda _: self._credit(user, amount_wei))
+
+        self._account.send(user, Purpose.ONBOARD, self._config.deposit_gas, included, value_wei=amount_wei)
+
+    def _credit(self, user: int, amount_wei: int) -> None:
+        self.depositing_wei -= amount_wei
+        self._accounts.credit(user, amount_wei)
+
+    # -- out --------------------------------------------------------------------------------------------------
+
+    def exits_by(self, steps: tuple[tuple[int, int], ...]) -> None:
+        """Set the L1 transactions of a withdrawal: gas, and the wait after each, ns."""
+        self._exit_steps = steps
+
+    def most_exit_cost_wei(self) -> int:
+        """The most that all L1 steps of a withdrawal cost at the fees that wallets offer now."""
+        return self._account.most_cost_wei(sum(gas for gas, _ in self._exit_steps))
+
+    def withdrawn(self, amount_wei: int) -> None:
+        """A user's money has left L2 in a block."""
+        self._exits += 1
+        self.exiting_wei += amount_wei
+
+    def exits_open(self, batch: Batch) -> None:
+        """The withdrawals of a batch can take their first step on L1."""
+        for user, amount_wei in batch.withdrawals:
+            self._take_step(Exit(user, amount_wei))
+
+    def _take_step(self, leaving: Exit) -> None:
+        gas, wait_ns = self._exit_steps[leaving.step]
+        if self._account.most_cost_wei(gas) > leaving.amount_wei:
+            self.abandoned_exits += 1
+            self._exits -= 1
+            return
+
+        def included(receipt: Receipt) -> None:
+            self.fees_wei += receipt.fee
+            self.exiting_wei -= receipt.fee
+            leaving.amount_wei -= receipt.fee
+            leaving.step += 1
+            if leaving.step == len(self._exit_steps):
+                self.exiting_wei -= leaving.amount_wei
+                self.left_wei += leaving.amount_wei
+                self._exits -= 1
+            else:
+                self._wait(wait_ns, lambda: self._take_step(leaving))
+
+        self._account.send(leaving.user, Purpose.EXIT, gas, included, data=bytes(EXIT_DATA_BYTES))
+
+    def _wait(self, wait_ns: int, then: Callable[[], object]) -> None:
+        due_ns = self._world.environment.now + wait_ns
+        self._waits_ns.append(due_ns)  # all waits are equally long, so they end in their order
+
+        def over() -> None:
+            self._waits_ns.popleft()
+            then()
+
+        self._world.environment.call_at(due_ns, over)
+
+    @property
+    def due_ns(self) -> int | None:
+        """When the next step of an exit is taken at the earliest; None if none waits."""
+        return self._waits_ns[0] if self._waits_ns else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether no withdrawal is under way."""
+        return self._exits == 0

@@ -1,0 +1,158 @@
+"""Settings of a rollup.
+
+Gas figures of OP Stack contracts are those of the gas snapshot that its authors keep
+(ethereum-optimism/optimism 0020adc2, packages/contracts-bedrock/.gas-snapshot) plus 21,000 a transaction, rounded.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from l2sim.config import Config
+
+MAX_L1_GAS = 16_777_216
+"""Gas limit of one L1 transaction, 2**24 (EIP-7825)."""
+LEVELS = {"zlib": 9, "brotli": 11}
+"""Highest level of each compression."""
+
+
+class SequencerConfig(Config):
+    """Who orders payments: blocks at a fixed beat, first come first served, as far as gas and CPU allow."""
+
+    block_time_s: float = Field(default=2.0, ge=0.001, le=60)
+    """Time between L2 blocks, seconds; an OP Stack chain takes 1 or 2. A block with nothing in it is not made."""
+    block_gas_limit: int = Field(default=400_000_000, ge=21_000, le=10**15)
+    """Gas of one L2 block; 400 M every 2 s is Base (docs.base.org, throughput page)."""
+    cores: int = Field(default=8, ge=1, le=4096)
+    """CPU cores that share the checking of each block's signatures; an assumption."""
+    signature_check: Literal["recover", "verify"] = "recover"
+    """How a signature is checked: the signer's key recovered from it, as Ethereum does, or the signature verified
+    with the key that the account registered when it was opened, as payment rollups of the Loopring kind do: faster,
+    and without a look at the recovery bit."""
+    mempool_limit: int = Field(default=1_000_000, ge=1, le=10**9)
+    """Payments that may wait for a block; those beyond it are dropped."""
+
+
+class FeeConfig(Config):
+    """What users pay: L2 gas, and their share of the L1 data by the OP Stack's Fjord rule."""
+
+    l2_base_fee_wei: int = Field(default=200_000, ge=0, le=10**15)
+    """L2 base fee, wei per gas, held constant: the floor of Base since Jovian (base/contract-deployments 532)."""
+    priority_fee_wei: int = Field(default=1_000_000, ge=0, le=10**15)
+    """Priority fee that wallets add, wei per gas: the least that op-geth suggests (eth/gasprice)."""
+    l1_base_fee_scalar: int = Field(default=5_227, ge=0, le=2**32 - 1)
+    """Weight of the L1 base fee in the L1 data fee, millionths: OP Mainnet since Fjord (optimism, mainnet.json)."""
+    l1_blob_base_fee_scalar: int = Field(default=1_014_213, ge=0, le=2**32 - 1)
+    """Weight of the L1 blob base fee in the L1 data fee, millionths: OP Mainnet since Fjord."""
+
+
+class BatcherConfig(Config):
+    """When L2 blocks go to L1, and how: whichever trigger comes first closes a batch."""
+
+    max_interval_s: float = Field(default=300.0, gt=0, le=86_400)
+    """Longest time that a batch stays open after its first block, seconds."""
+    target_bytes: int = Field(default=6 * 130_020, ge=1_000, le=100_000_000)
+    """Compressed size that a batch must not exceed: by default what six blobs hold, one transaction's worth."""
+    max_transactions: int | None = Field(default=None, ge=1)
+    """Transactions with which a batch is full, if it has such a limit."""
+    compression: Literal["zlib", "brotli"] = "brotli"
+    """OP Stack chains use either since Fjord."""
+    level: int = Field(default=5, ge=0, le=11)
+    """Compression level: 0 to 9 for zlib, 0 to 11 for brotli. Chains use brotli 10, which here takes some forty
+    times as long as 5 and gives larger batches of plain transfers."""
+    medium: Literal["auto", "blob", "calldata"] = "auto"
+    """Where the data goes; auto takes the cheaper one a byte at the fees in force when the batch closes."""
+    max_calldata_bytes: int = Field(default=120_000, ge=1_000, le=131_072)
+    """Largest data of one calldata transaction, bytes (op-batcher, max-l1-tx-size-bytes)."""
+    resubmit_s: float = Field(default=48.0, gt=0, le=86_400)
+    """How long operators wait for a block before they look whether to raise their fees (op-service, txmgr)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "BatcherConfig":
+        if self.level > LEVELS[self.compression]:
+            raise ValueError(
+                f"level of {self.compression} must be at most {LEVELS[self.compression]} (got {self.level})"
+            )
+        return self
+
+
+class BridgeConfig(Config):
+    """How money comes in and goes out."""
+
+    deposit_gas: int = Field(default=57_000, ge=21_000, le=MAX_L1_GAS)
+    """L1 gas of a deposit (OptimismPortal depositTransaction, 35,777)."""
+    deposit_confirmations: int = Field(default=4, ge=1, le=10_000)
+    """L1 confirmations after which a deposit is credited on L2 (op-node, sequencer.l1-confs)."""
+    deposit_spread: float = Field(default=0.8, ge=0, le=1)
+    """Users deposit at even chance over this first part of the onboarding phase."""
+    withdrawal_l2_gas: int = Field(default=96_000, ge=21_000, le=MAX_L1_GAS)
+    """L2 gas of asking for a withdrawal (L2ToL1MessagePasser initiateWithdrawal, 75,284)."""
+
+
+class OptimisticConfig(Config):
+    """State is proposed and stands unless somebody proves it wrong within the challenge window."""
+
+    kind: Literal["optimistic"] = "optimistic"
+    challenge_window_s: float = Field(default=604_800.0, gt=0, le=31_536_000)
+    """Time in which a claim can be challenged, seconds: 7 days on OP Stack chains."""
+    proposal_interval_s: float = Field(default=3_600.0, gt=0, le=604_800)
+    """Time between proposals of the L2 state, seconds: 1,800 L2 blocks (optimism, mainnet.json)."""
+    proposal_gas: int = Field(default=90_000, ge=21_000, le=MAX_L1_GAS)
+    """L1 gas of a proposal (L2OutputOracle proposeL2Output, 68,671)."""
+    prove_gas: int = Field(default=170_000, ge=21_000, le=MAX_L1_GAS)
+    """L1 gas to prove a withdrawal. Proving and claiming in one took 187,013; the split into two steps, each with
+    21,000 and some storage of its own, is an assumption."""
+    claim_gas: int = Field(default=120_000, ge=21_000, le=MAX_L1_GAS)
+    """L1 gas to claim a proven withdrawal; see `prove_gas`."""
+
+
+class ValidityConfig(Config):
+    """State stands when a proof of it has been verified on L1."""
+
+    kind: Literal["validity"] = "validity"
+    provers: int = Field(default=16, ge=1, le=100_000)
+    """Batches that can be proven at the same time."""
+    proof_s: float = Field(default=3_600.0, ge=0, le=2_592_000)
+    """Time to prove a batch, whatever is in it, seconds: about an hour (docs.zksync.io, finality)."""
+    proof_s_per_transaction: float = Field(default=0.0, ge=0, le=3_600)
+    """Time to prove each transaction of a batch, seconds; Loopring: 7 min for 2,048 trades, 0.2 s each."""
+    proof_usd: float = Field(default=0.0, ge=0, le=1_000_000)
+    """Cost of proving a batch, whatever is in it, US dollars."""
+    proof_usd_per_transaction: float = Field(default=0.0001, ge=0, le=1_000)
+    """Cost of proving each transaction, US dollars (Loopring/protocols, DESIGN.md); general zkEVMs cost more."""
+    verify_gas: int = Field(default=270_000, ge=0, le=MAX_L1_GAS)
+    """L1 gas to verify a proof, beside its transaction: SP1's Groth16 (docs.succinct.xyz, proof types)."""
+    proof_bytes: int = Field(default=260, ge=1, le=100_000)
+    """Size of a proof, bytes: the same source."""
+    execution_delay_s: float = Field(default=0.0, ge=0, le=2_592_000)
+    """Time between a proof's block and the moment its state counts, seconds; 76,000 on zkSync Era at first."""
+    claim_gas: int = Field(default=120_000, ge=21_000, le=MAX_L1_GAS)
+    """L1 gas to claim a withdrawal; an assumption."""
+
+
+SettlementConfig = Annotated[OptimisticConfig | ValidityConfig, Field(discriminator="kind")]
+
+
+class RollupConfig(Config):
+    """Payments are L2 transfers, posted in batches to an Ethereum-like L1 and settled there."""
+
+    kind: Literal["rollup"]
+    l1: str
+    """Name of the Ethereum-like chain that it settles to."""
+    chain_id: int = Field(default=10, ge=1, le=2**53)
+    """Chain id that every L2 transaction signs; 10 is OP Mainnet."""
+    sequencer: SequencerConfig = Field(default_factory=SequencerConfig)
+    fees: FeeConfig = Field(default_factory=FeeConfig)
+    batcher: BatcherConfig = Field(default_factory=BatcherConfig)
+    bridge: BridgeConfig = Field(default_factory=BridgeConfig)
+    settlement: SettlementConfig = Field(default_factory=OptimisticConfig)
+    """What makes the L2 state final: a challenge window or a proof."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "RollupConfig":
+        if self.sequencer.block_gas_limit < self.bridge.withdrawal_l2_gas:
+            raise ValueError(
+                "sequencer.block_gas_limit must be at least bridge.withdrawal_l2_gas, "
+                f"{self.bridge.withdrawal_l2_gas}, or nobody could leave (got {self.sequencer.block_gas_limit})"
+            )
+        return self

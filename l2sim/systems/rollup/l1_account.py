@@ -1,0 +1,215 @@
+"""L1 transactions of a rollup's users and operators: their bytes, signatures, nonces and fees.
+
+A transaction is signed and its sender recovered, as nodes do; with modelled cryptography 64 random bytes stand in
+the place of the signature. Operators look after some time whether a transaction that still waits has fallen behind
+the fees in force, and replace it if so; users wait.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from l2sim.crypto.ethereum import rlp
+from l2sim.crypto.ethereum.transactions import FeeMarketTransaction
+from l2sim.crypto.hashing.reference import keccak256
+from l2sim.crypto.signatures import ecdsa
+from l2sim.crypto.signatures.keys import public_key
+from l2sim.crypto.work import Work
+from l2sim.errors import InvariantError
+from l2sim.l1.base import OnReceipt, Purpose, Receipt
+from l2sim.l1.ethereum.chain import EthereumChain
+from l2sim.l1.ethereum.forks import GAS_PER_BLOB
+from l2sim.l1.ethereum.mempool import EthereumTransaction
+from l2sim.systems.base import World
+
+L1_CHAIN_ID = 1
+BLOB_TRANSACTION_TYPE = b"\x03"  # EIP-4844
+VERSIONED_HASH_KZG = b"\x01"
+CONTRACT = hashlib.sha256(b"l2sim rollup contract").digest()[:20]
+"""Where a rollup's L1 transactions go: an address of no account."""
+
+ENVELOPE_BYTES = 128
+"""What the signed payload and the transaction count as when hashed: the data in them is left out, so that the work
+does not depend on how well a batch happened to compress."""
+
+REPLACEMENT_PERCENT = 110
+BLOB_REPLACEMENT_PERCENT = 200
+"""What a replacement pays at least (go-ethereum, core/txpool: 10 % more, 100 % with blobs)."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A transaction on its way, and what is needed to send it again."""
+
+    sender: int
+    nonce: int
+    purpose: Purpose
+    gas: int
+    data: bytes
+    value_wei: int
+    blobs: Sequence[bytes]
+    on_included: OnReceipt
+    max_fee_wei: int
+    tip_wei: int
+    max_blob_fee_wei: int
+    included: bool = False
+
+
+class L1Account:
+    """All senders of one rollup on its L1; numbers below the number of users are users, the others operators."""
+
+    def __init__(self, chain: EthereumChain, world: World, work: Work) -> None:
+        self._chain = chain
+        self._world = world
+        self._work = work
+        self._real = world.crypto == "real"
+        self._users = world.workload.users
+        self._nonces: dict[int, int] = {}
+        self._random = world.streams.get("rollup/l1 signatures")
+        self.on_quiet: Callable[[], object] | None = None
+        """Called when nothing waits for a block any more."""
+
+    def most_cost_wei(self, gas: int) -> int:
+        """The most that a transaction sent now can cost: what its sender must have."""
+        return gas * self._chain.suggest_fees()[0]
+
+    def send(
+        self,
+        sender: int,
+        purpose: Purpose,
+        gas: int,
+        on_included: OnReceipt,
+        *,
+        data: bytes = b"",
+        value_wei: int = 0,
+        blobs: Sequence[bytes] = (),
+        resubmit_ns: int | None = None,
+    ) -> None:
+        """Send a transaction at the fees that a wallet offers now; `on_included` is called with its receipt.
+
+        With `resubmit_ns` it is looked at again after each such time. Raises InvariantError if nodes refuse it.
+        """
+        nonce = self._nonces.get(sender, 0)
+        self._nonces[sender] = nonce + 1
+        max_fee_wei, tip_wei = self._chain.suggest_fees()
+        blob_fee_wei = self._chain.suggest_blob_fee() if blobs else 0
+        waiting = Waiting(
+            sender, nonce, purpose, gas, data, value_wei, blobs, on_included, max_fee_wei, tip_wei, blob_fee_wei
+        )
+        self._submit(waiting)
+        if resubmit_ns is not None:
+            self._world.environment.call_in(resubmit_ns, self._look_again, waiting, resubmit_ns)
+
+    def _submit(self, waiting: Waiting) -> None:
+        raw = self._signed(waiting)
+        transaction = EthereumTransaction(
+            hash=keccak256(raw),
+            gas=waiting.gas,
+            size_bytes=len(raw) + GAS_PER_BLOB * len(waiting.blobs),  # a blob gas is a byte
+            max_fee_wei=waiting.max_fee_wei,
+            tip_wei=waiting.tip_wei,
+            purpose=waiting.purpose,
+            sender=waiting.sender,
+            nonce=waiting.nonce,
+            blobs=len(waiting.blobs),
+            max_blob_fee_wei=waiting.max_blob_fee_wei,
+        )
+        refusal = self._chain.submit(transaction, lambda receipt: self._included(waiting, receipt))
+        if refusal is not None:
+            raise InvariantError(f"{waiting.purpose} transaction of sender {waiting.sender} was refused: {refusal}")
+
+    def _included(self, waiting: Waiting, receipt: Receipt) -> None:
+        waiting.included = True
+        waiting.on_included(receipt)
+        if self.on_quiet is not None and self._chain.pending == 0:
+            self.on_quiet()
+
+    def _look_again(self, waiting: Waiting, resubmit_ns: int) -> None:
+        if waiting.included:
+            return
+        chain = self._chain
+        behind = waiting.max_fee_wei < chain.base_fee_wei + waiting.tip_wei
+        if behind or (waiting.blobs and waiting.max_blob_fee_wei < chain.blob_base_fee_wei):
+            percent = BLOB_REPLACEMENT_PERCENT if waiting.blobs else REPLACEMENT_PERCENT
+            max_fee_wei, tip_wei = chain.suggest_fees()
+            waiting.tip_wei = max(tip_wei, _raised(waiting.tip_wei, percent))
+            waiting.max_fee_wei = max(max_fee_wei, _raised(waiting.max_fee_wei, percent), waiting.tip_wei)
+            if waiting.blobs:
+                blob_fee_wei = chain.suggest_blob_fee()
+                waiting.max_blob_fee_wei = max(blob_fee_wei, _raised(waiting.max_blob_fee_wei, percent))
+            self._submit(waiting)
+        self._world.environment.call_in(resubmit_ns, self._look_again, waiting, resubmit_ns)
+
+    def _signed(self, waiting: Waiting) -> bytes:
+        """The signed bytes, with the work of making and checking them counted."""
+        fields = _blob_fields(waiting) if waiting.blobs else []
+        if waiting.blobs:
+            payload = BLOB_TRANSACTION_TYPE + rlp.encode(fields)
+        else:
+            transfer = FeeMarketTransaction(
+                chain_id=L1_CHAIN_ID,
+                nonce=waiting.nonce,
+                to=CONTRACT,
+                value_wei=waiting.value_wei,
+                max_priority_fee_wei=waiting.tip_wei,
+                max_fee_wei=waiting.max_fee_wei,
+                gas_limit=waiting.gas,
+                data=waiting.data,
+            )
+            payload = transfer.signing_payload()
+        signature = self._sign(keccak256(payload), waiting.sender)
+        if waiting.blobs:
+            r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+            raw = BLOB_TRANSACTION_TYPE + rlp.encode([*fields, signature[64], r, s])
+        else:
+            raw = transfer.signed_bytes(signature)
+        work = self._work
+        work.ecdsa_signs += 1
+        work.ecdsa_recovers += 1
+        work.count_keccak(2, ENVELOPE_BYTES)
+        return raw
+
+    def _sign(self, digest: bytes, sender: int) -> bytes:
+        if not self._real:
+            return self._random.bytes(64) + b"\x00"
+        streams = self._world.streams
+        secret = (
+            streams.secret("user", sender)
+            if sender < self._users
+            else streams.secret("rollup/operator", sender - self._users)
+        )
+        signature = ecdsa.sign_recoverable(digest, secret)
+        if ecdsa.recover(digest, signature, rule=ecdsa.Rule.BITCOIN) != public_key(secret):
+            raise InvariantError(f"the L1 signature of sender {sender} must give back its key: {signature.hex()}")
+        return signature
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One of the rollup's operators on L1: its number as a sender, and how often it looks after what it sent."""
+
+    account: L1Account
+    sender: int
+    resubmit_ns: int
+
+    def send(self, gas: int, done: OnReceipt, *, data: bytes = b"", blobs: Sequence[bytes] = ()) -> None:
+        """Send a transaction; `done` is called with its receipt."""
+        self.account.send(self.sender, Purpose.OPERATE, gas, done, data=data, blobs=blobs, resubmit_ns=self.resubmit_ns)
+
+
+def _blob_fields(waiting: Waiting) -> list[rlp.Item]:
+    """The fields that a blob transaction signs (EIP-4844).
+
+    A blob's versioned hash should commit to it by KZG; SHA-256 of the blob's data stands in its place, of the same
+    size, as the rollup itself never opens the commitment.
+    """
+    hashes: list[rlp.Item] = [VERSIONED_HASH_KZG + hashlib.sha256(blob).digest()[1:] for blob in waiting.blobs]
+    return [
+        L1_CHAIN_ID, waiting.nonce, waiting.tip_wei, waiting.max_fee_wei, waiting.gas, CONTRACT, waiting.value_wei,
+        waiting.data, [], waiting.max_blob_fee_wei, hashes,
+    ]  # fmt: skip
+
+
+def _raised(fee_wei: int, percent: int) -> int:
+    """A fee at that many percent, rounded up."""
+    return -(-fee_wei * percent // 100)

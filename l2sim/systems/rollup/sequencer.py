@@ -1,0 +1,264 @@
+"""The sequencer: takes payments, makes L2 blocks on the beat, checks and executes them, confirms them softly."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from l2sim.crypto.hashing.reference import keccak256
+from l2sim.crypto.work import Work
+from l2sim.engine import NS_PER_S, Call, Server, ns
+from l2sim.l1.ethereum.chain import EthereumChain
+from l2sim.results.outcomes import Outcome
+from l2sim.systems.base import World
+from l2sim.systems.rollup.accounts import Accounts, amounts_in_wei
+from l2sim.systems.rollup.batcher import L2Block
+from l2sim.systems.rollup.channel import BlockHeader, encode_block
+from l2sim.systems.rollup.config import RollupConfig
+from l2sim.systems.rollup.fees import FeeSchedule
+from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT, Words, split
+from l2sim.systems.rollup.transactions import TRANSFER_L2_GAS, Wallets, count_hashes, select
+
+Indices = npt.NDArray[np.int64]
+
+OUTCOME_OF_VERDICT: Final = np.zeros(4, np.uint8)
+OUTCOME_OF_VERDICT[DONE] = Outcome.COMPLETED
+OUTCOME_OF_VERDICT[INSUFFICIENT] = Outcome.INSUFFICIENT_FUNDS
+OUTCOME_OF_VERDICT[CLOSED] = Outcome.NOT_ONBOARDED
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The payments that one block looked at, and what became of them."""
+
+    payments: Indices
+    verdicts: npt.NDArray[np.uint8]
+    nonces: Words
+    amounts: tuple[Words, Words]
+
+
+class Sequencer:
+    """First come, first served, as far as a block's gas goes; a block whose CPU work is done is confirmed.
+
+    A block of time T takes what came up to T. Its transfers are executed at once and in order; the CPU then works
+    on its signatures and hashes, block after block, all cores on one block. The payee is assured when that is done.
+    Transactions that cannot be executed cost CPU as well, and go into no block.
+    """
+
+    def __init__(
+        self,
+        config: RollupConfig,
+        world: World,
+        chain: EthereumChain,
+        accounts: Accounts,
+        work: Work,
+        on_block: Callable[[L2Block], object],
+        on_withdrawn: Callable[[int], object],
+    ) -> None:
+        self._config = config.sequencer
+        self._withdrawal_l2_gas = config.bridge.withdrawal_l2_gas
+        self._world = world
+        self._chain = chain
+        self._accounts = accounts
+        self._work = work
+        self._on_block = on_block
+        self._on_withdrawn = on_withdrawn
+        self.fees = FeeSchedule(config.fees)
+        self.fees_wei = 0
+        """Fees of payments."""
+        self.withdrawal_fees_wei = 0
+        """L2 fees taken so far."""
+        self.wallets = Wallets(config, world, self.fees.max_fee_wei)
+        self._block_ns = ns(config.sequencer.block_time_s)
+        self._cpu = Server(world.environment)
+        self._record = world.recorder.payments
+        self._arrivals_ns: Indices = np.empty(0, np.int64)
+        self._arrived = 0
+        self._queue: deque[Indices] = deque()
+        self._waiting = 0
+        self._leavers: deque[tuple[int, int]] = deque()
+        self._next: Call | None = None
+        self._next_ns = 0
+        self._last_block_ns = -1
+        self._unconfirmed = 0
+        self._parent_hash = bytes(32)
+
+    @property
+    def busy_ns(self) -> int:
+        """CPU time used so far, all cores together."""
+        return self._cpu.busy_ns * self._config.cores
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits or is to come, and every block made is confirmed."""
+        return not (self._waiting or self._leavers or self._unconfirmed or self._arrived < len(self._arrivals_ns))
+
+    def follow(self, arrivals_ns: Indices) -> None:
+        """Take payment i at `arrivals_ns[i]`; the times never fall. Called at most once."""
+        self._arrivals_ns = arrivals_ns
+        self._wake()
+
+    def submit(self, payment: int) -> None:
+        """Take one payment now."""
+        self._enqueue(np.array([payment], np.int64))
+        self._wake()
+
+    def withdraw(self, user: int, keep_wei: int) -> None:
+        """Let a user take all it has out of L2, unless what is left after the fee is not above `keep_wei`."""
+        self._leavers.append((user, keep_wei))
+        self._wake()
+
+    def transfer_fee_wei(self) -> int:
+        """What a transfer pays in a block made now."""
+        return self._quote(TRANSFER_L2_GAS)
+
+    def withdrawal_fee_wei(self) -> int:
+        """What asking for a withdrawal pays in a block made now."""
+        return self._quote(self._withdrawal_l2_gas)
+
+    def _quote(self, l2_gas: int) -> int:
+        return self.fees.quote(l2_gas, self._chain.base_fee_wei, self._chain.blob_base_fee_wei)
+
+    def _wake(self) -> None:
+        """See to it that the next block is made on the first beat at which there is something for it."""
+        now = self._world.environment.now
+        if self._waiting or self._leavers:
+            due_ns = now
+        elif self._arrived < len(self._arrivals_ns):
+            due_ns = max(now, int(self._arrivals_ns[self._arrived]))
+        else:
+            return
+        beat_ns = -(-due_ns // self._block_ns) * self._block_ns
+        if beat_ns <= self._last_block_ns:
+            beat_ns = self._last_block_ns + self._block_ns
+        if self._next is not None and self._next.pending:
+            if self._next_ns <= beat_ns:
+                return
+            self._next.cancel()
+        self._next_ns = beat_ns
+        self._next = self._world.environment.call_at(beat_ns, self._make_block)
+
+    def _enqueue(self, payments: Indices) -> None:
+        room = self._config.mempool_limit - self._waiting
+        if len(payments) > room:
+            self._record.outcome[payments[room:]] = Outcome.DROPPED
+            self._record.attempts[payments[room:]] = 1
+            payments = payments[:room]
+        if len(payments):
+            self._queue.append(payments)
+            self._waiting += len(payments)
+
+    def _make_block(self) -> None:
+        now = self._world.environment.now
+        self._last_block_ns = now
+        arrived = int(np.searchsorted(self._arrivals_ns, now, side="right"))
+        if arrived > self._arrived:
+            self._enqueue(np.arange(self._arrived, arrived))
+            self._arrived = arrived
+        fee_wei = self.transfer_fee_wei()
+        taken = list(self._execute(fee_wei))
+        done = sum(int(np.count_nonzero(part.verdicts == DONE)) for part in taken)
+        leavers = self._execute_withdrawals(self._config.block_gas_limit - done * TRANSFER_L2_GAS)
+        self.fees_wei += done * fee_wei
+        if taken or leavers:
+            self._build(taken, leavers, fee_wei)
+        self._wake()
+
+    def _execute(self, fee_wei: int) -> Iterator[Taken]:
+        """Execute what waits, in order, up to the block's gas."""
+        workload, prices = self._world.workload, self._world.prices
+        room = self._config.block_gas_limit // TRANSFER_L2_GAS
+        while self._queue and room:
+            payments = self._queue.popleft()
+            amounts = amounts_in_wei(workload.amount_msat[payments], prices)
+            verdicts, nonces = self._accounts.execute(
+                workload.payer[payments], workload.payee[payments], amounts, fee_wei, room
+            )
+            count = len(verdicts)
+            if count < len(payments):
+                self._queue.appendleft(payments[count:])
+            self._waiting -= count
+            room -= int(np.count_nonzero(verdicts == DONE))
+            yield Taken(payments[:count], verdicts, nonces, (amounts[0][:count], amounts[1][:count]))
+
+    def _execute_withdrawals(self, gas: int) -> list[tuple[int, int, int]]:
+        """Withdraw for those who wait for it, up to that gas: user, amount in wei and nonce of each."""
+        executed = []
+        fee_wei = self.withdrawal_fee_wei()
+        while self._leavers and gas >= self._withdrawal_l2_gas:
+            user, keep_wei = self._leavers.popleft()
+            amount_wei = self._accounts.balance_wei(user) - fee_wei
+            if amount_wei <= keep_wei:
+                continue
+            executed.append((user, amount_wei, int(self._accounts.nonces[user])))
+            self._accounts.withdraw(user, amount_wei, fee_wei)
+            self.withdrawal_fees_wei += fee_wei
+            self._on_withdrawn(amount_wei)
+            gas -= self._withdrawal_l2_gas
+        return executed
+
+    def _build(self, taken: list[Taken], leavers: list[tuple[int, int, int]], fee_wei: int) -> None:
+        """Make the block's bytes and give it to the CPU."""
+        workload = self._world.workload
+        payments = np.concatenate([np.empty(0, np.int64), *[part.payments for part in taken]])
+        verdicts = np.concatenate([np.empty(0, np.uint8), *[part.verdicts for part in taken]])
+        out = [split(amount_wei) for _, amount_wei, _ in leavers]
+        passer = len(self.wallets.addresses) - 1
+        l2_gas = np.full(len(payments) + len(leavers), TRANSFER_L2_GAS, np.uint64)
+        l2_gas[len(payments) :] = self._withdrawal_l2_gas
+        block_work = self.wallets.checking_work(len(l2_gas))
+        transactions = self.wallets.transactions(
+            senders=np.concatenate((workload.payer[payments], np.array([user for user, _, _ in leavers], np.int32))),
+            to=np.concatenate((workload.payee[payments], np.full(len(leavers), passer, np.int32))),
+            nonces=_words([part.nonces for part in taken], [nonce for _, _, nonce in leavers]),
+            amounts=(
+                _words([part.amounts[0] for part in taken], [low for low, _ in out]),
+                _words([part.amounts[1] for part in taken], [high for _, high in out]),
+            ),
+            l2_gas=l2_gas,
+            work=self._work,
+        )
+        done = verdicts == DONE
+        transactions = select(transactions, np.concatenate((done, np.ones(len(leavers), np.bool_))))
+        block: L2Block | None = None
+        if len(transactions):
+            hashing = Work()
+            count_hashes(transactions, hashing)
+            hashes = transactions.keccak256()
+            header = self._header(hashing)
+            self._parent_hash = header.block_hash(hashes.tobytes(), hashing)
+            block_work.add(hashing)
+            self._work.add(hashing)
+            encoded = encode_block(header, transactions)
+            going = tuple((user, amount_wei) for user, amount_wei, _ in leavers)
+            block = L2Block(encoded, hashes, payments[done], going, self._accounts.take_delta())
+        self._unconfirmed += 1
+        service_ns = -(-self._world.profile.cost_ns(block_work) // self._config.cores)
+        self._cpu.submit(service_ns, self._confirm, block, payments, verdicts, fee_wei)
+
+    def _header(self, work: Work) -> BlockHeader:
+        origin = f"{self._chain.name} {self._chain.height}".encode()  # the mock L1 has no headers to hash
+        work.count_keccak(1, len(origin))
+        return BlockHeader(
+            parent_hash=self._parent_hash,
+            epoch_number=max(0, self._chain.height),
+            epoch_hash=keccak256(origin),
+            timestamp_s=self._world.environment.now // NS_PER_S,
+        )
+
+    def _confirm(self, block: L2Block | None, payments: Indices, verdicts: npt.NDArray[np.uint8], fee_wei: int) -> None:
+        self._unconfirmed -= 1
+        record = self._record
+        record.outcome[payments] = OUTCOME_OF_VERDICT[verdicts]
+        record.attempts[payments] = 1
+        if block is not None:
+            record.assured_ns[block.payments] = self._world.environment.now
+            record.fee[block.payments] = fee_wei
+            self._on_block(block)
+
+
+def _words(parts: Sequence[Words], more: Sequence[int | np.uint64]) -> Words:
+    return np.concatenate([*parts, np.array(more, np.uint64)])

@@ -1,0 +1,167 @@
+"""A rollup as a payment system: sequencer, batcher, settlement and bridge put together."""
+
+from collections.abc import Mapping
+
+from l2sim.engine import ns
+from l2sim.errors import InputError, InvariantError
+from l2sim.l1.base import Chain, Receipt
+from l2sim.l1.ethereum.chain import EthereumChain
+from l2sim.l1.ethereum.gas import TRANSACTION_GAS
+from l2sim.systems.base import Audit, PaymentSystem, World
+from l2sim.systems.rollup.accounts import Accounts, StateTree
+from l2sim.systems.rollup.batcher import Batch, Batcher
+from l2sim.systems.rollup.bridge import Bridge
+from l2sim.systems.rollup.config import OptimisticConfig, RollupConfig
+from l2sim.systems.rollup.l1_account import L1Account, Operator
+from l2sim.systems.rollup.posting import gas_per_calldata_byte
+from l2sim.systems.rollup.sequencer import Sequencer
+from l2sim.systems.rollup.settlement import OptimisticSettlement, Settlement, ValiditySettlement
+
+
+class RollupSystem(PaymentSystem):
+    """Payments as L2 transfers.
+
+    Assured: the sequencer has confirmed the payment's block. Included: the batch with that block is on L1, all of
+    it. L1 final: so is the L1 block of its last part. Final: the challenge window after inclusion is over, or the
+    block with the batch's proof is final.
+    """
+
+    kind = "rollup"
+
+    def __init__(self, name: str, config: RollupConfig, world: World, chain: Chain) -> None:
+        super().__init__(name, world, chain)
+        if not isinstance(chain, EthereumChain):
+            raise InvariantError(f"{name}: needs an Ethereum-like chain (got {type(chain).__name__})")
+        if config.batcher.medium == "blob" and not chain.fork.max_blobs:
+            raise InputError(
+                f"{name}: batcher.medium must be calldata or auto on a fork without blobs (got blob on "
+                f"{chain.fork.name})"
+            )
+        self._ethereum = chain
+        self._record = world.recorder.payments
+        self._leaving = False
+        self._unfinal = 0
+        users = world.workload.users
+        self.accounts = Accounts(users)
+        account = L1Account(chain, world, self.work)
+        account.on_quiet = self._doze
+        tree = StateTree(world.crypto == "real", self.work)
+        resubmit_ns = ns(config.batcher.resubmit_s)
+        poster = Operator(account, users, resubmit_ns)
+        self.batcher = Batcher(config.batcher, world, chain, poster, tree, self.work, self._included)
+        self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
+        self.sequencer = Sequencer(
+            config, world, chain, self.accounts, self.work, self.batcher.add, self.bridge.withdrawn
+        )
+        self.settlement = self._settlement(config, Operator(account, users + 1, resubmit_ns))
+        self.bridge.exits_by(self.settlement.exit_steps)
+        self._check_gas(config)
+
+    def _settlement(self, config: RollupConfig, operator: Operator) -> Settlement:
+        world, chain, on_exits = self.world, self._ethereum, self.bridge.exits_open
+        if isinstance(config.settlement, OptimisticConfig):
+            return OptimisticSettlement(config.settlement, world, chain, operator, on_exits, self._final)
+        return ValiditySettlement(config.settlement, world, chain, operator, on_exits, self._final, self.economics)
+
+    def _check_gas(self, config: RollupConfig) -> None:
+        """Refuse settings by which a transaction could never go into an L1 block."""
+        limit = min(self._ethereum.config.gas_limit, self._ethereum.fork.max_transaction_gas or 10**18)
+        needs = {"bridge.deposit_gas": config.bridge.deposit_gas}
+        needs["settlement: a step of an exit"] = max(gas for gas, _ in self.settlement.exit_steps)
+        if config.batcher.medium != "blob":
+            per_byte = gas_per_calldata_byte(self._ethereum.fork)
+            needs["batcher.max_calldata_bytes"] = TRANSACTION_GAS + per_byte * config.batcher.max_calldata_bytes
+        for what, gas in needs.items():
+            if gas > limit:
+                raise InputError(f"{self.name}: {what} must fit into {limit} gas of {self.chain.name} (got {gas})")
+
+    def onboard(self) -> None:
+        """Let users deposit."""
+        self.bridge.let_in()
+
+    def open(self) -> None:
+        """Take all payments in bulk: the sequencer reads their times block by block."""
+        times_ns = self.world.workload.time_ns + self.world.horizon.payments_ns
+        self._record.submitted_ns[:] = times_ns
+        self.sequencer.follow(times_ns)
+
+    def pay(self, payment: int) -> None:
+        """Send one payment now."""
+        self._record.submitted_ns[payment] = self.world.environment.now
+        self.sequencer.submit(payment)
+
+    def _included(self, batch: Batch, receipt: Receipt) -> None:
+        self._record.included_ns[batch.payments] = receipt.time_ns
+        self._unfinal += 1
+        self._ethereum.finalize(receipt, lambda _: self._l1_final(batch))
+        self.settlement.batch_included(batch, receipt)
+
+    def _l1_final(self, batch: Batch) -> None:
+        self._unfinal -= 1
+        self._record.l1_final_ns[batch.payments] = self.world.environment.now
+
+    def _final(self, batch: Batch, time_ns: int) -> None:
+        self._record.final_ns[batch.payments] = time_ns
+
+    @property
+    def settled(self) -> bool:
+        """Whether every payment is confirmed or failed, and every batch on L1."""
+        return self.sequencer.idle and self.batcher.idle
+
+    def leave(self) -> None:
+        """Let every user withdraw who has more than leaving costs."""
+        self._leaving = True
+        cost_wei = self.bridge.most_exit_cost_wei()
+        for user in range(len(self.accounts)):
+            if self.accounts.balance_wei(user) > cost_wei:
+                self.sequencer.withdraw(user, keep_wei=cost_wei)
+        self._doze()
+
+    @property
+    def left(self) -> bool:
+        """Whether all withdrawals are claimed or given up, and all batches final."""
+        return self.settled and self.bridge.empty and self.settlement.idle and self._unfinal == 0
+
+    def _doze(self) -> None:
+        """Let the chain sleep through the long waits of the leaving phase."""
+        if not self._leaving or self._ethereum.pending or not self.sequencer.idle:
+            return
+        dues_ns = [self.batcher.due_ns, self.settlement.due_ns, self.bridge.due_ns]
+        self._ethereum.sleep_until(
+            min((due_ns for due_ns in dues_ns if due_ns is not None), default=self.world.horizon.end_ns)
+        )
+
+    def finish(self) -> None:
+        """Sum up what users paid to the sequencer."""
+        self.economics.service_fees = self.sequencer.fees_wei
+        self.economics.exit_fees = self.sequencer.withdrawal_fees_wei
+
+    @property
+    def stranded_wei(self) -> int:
+        """Money left behind on L2 because leaving costs more than it is worth; to be asked once users have left."""
+        return self.accounts.total_wei
+
+    @property
+    def stranded_users(self) -> int:
+        """How many users left money behind; to be asked once users have left."""
+        return self.accounts.holders
+
+    def audit(self) -> Audit:
+        """Where the users' money is, in wei: their accounts and L1 wallets, under way, paid as fees, gone out."""
+        bridge = self.bridge
+        return Audit(
+            entered=bridge.entered_wei,
+            balances=self.accounts.total_wei + bridge.wallets_wei,
+            in_flight=bridge.depositing_wei + bridge.exiting_wei,
+            fees=self.sequencer.fees_wei + self.sequencer.withdrawal_fees_wei + bridge.fees_wei,
+            left=bridge.left_wei,
+        )
+
+    def capital_locked(self) -> int:
+        """Users' money in the bridge: what they have on L2 and what is on its way there or back."""
+        return self.accounts.total_wei + self.bridge.depositing_wei + self.bridge.exiting_wei
+
+    @property
+    def server_busy_ns(self) -> Mapping[str, int]:
+        """CPU time of the sequencer, and the provers' time."""
+        return {"sequencer": self.sequencer.busy_ns, **self.settlement.server_busy_ns}

@@ -1,0 +1,90 @@
+"""Money on a rollup is conserved whatever happens in whatever order."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from l2sim.engine import NS_PER_S
+from l2sim.results.outcomes import Outcome
+from tests.support.rollup import SAT_MSAT, let_out, rollup
+from tests.support.worlds import workload
+
+USERS = 5
+FUNDS_SAT = (100, 400, 2_000, 20_000, 100_000_000)  # some cannot pay for a deposit or an exit, one has many ether
+AMOUNTS_SAT = (1, 30, 300, 3_000, 30_000_000)
+BUSY_CHAIN = {"background": {"burn_in_slots": 8}}
+
+
+class RollupLife(RuleBasedStateMachine):
+    """Deposits, payments, batches, proposals or proofs, and exits, at any times."""
+
+    @initialize(
+        seed=st.integers(0, 3),
+        optimistic=st.booleans(),
+        picks=st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(1, USERS - 1), st.sampled_from(AMOUNTS_SAT)),
+                       min_size=12, max_size=12),
+    )  # fmt: skip
+    def begin(self, seed: int, optimistic: bool, picks: list[tuple[int, int, int]]) -> None:
+        rows = [(0.0, payer, (payer + step) % USERS, amount * SAT_MSAT) for payer, step, amount in picks]
+        settlement = (
+            {"kind": "optimistic", "challenge_window_s": 7_200, "proposal_interval_s": 600}
+            if optimistic
+            else {"kind": "validity", "proof_s": 300, "execution_delay_s": 60, "provers": 2}
+        )
+        self.system, self.world = rollup(
+            workload(rows, [funds * SAT_MSAT for funds in FUNDS_SAT]),
+            chain=BUSY_CHAIN,
+            seed=seed,
+            onboarding_s=120,
+            payments_s=600,
+            end_s=86_400,
+            batcher={"max_interval_s": 20},
+            settlement=settlement,
+        )
+        self.sent = 0
+        self.leaving = False
+        self.system.onboard()
+
+    @rule(seconds=st.sampled_from([0.5, 3, 30, 400]))
+    def wait(self, seconds: float) -> None:
+        environment = self.world.environment
+        environment.run_until(environment.now + round(seconds * NS_PER_S))
+
+    @precondition(lambda self: self.sent < len(self.world.workload))
+    @rule()
+    def pay(self) -> None:
+        self.system.pay(self.sent)
+        self.sent += 1
+
+    @precondition(lambda self: not self.leaving)
+    @rule()
+    def leave(self) -> None:
+        self.system.leave()
+        self.leaving = True
+
+    @invariant()
+    def not_one_wei_is_made_or_lost(self) -> None:
+        self.system.audit().check("now")
+        audit = self.system.audit()
+        assert min(audit.entered, audit.balances, audit.in_flight, audit.fees, audit.left) >= 0
+
+    def teardown(self) -> None:
+        if not hasattr(self, "system"):
+            return
+        if not self.leaving:
+            let_out(self.system, self.world)
+        else:
+            self.world.environment.run_until(self.world.horizon.end_ns)
+        assert self.system.left
+        audit = self.system.audit()
+        audit.check("the end")
+        assert self.system.bridge.depositing_wei == 0
+        outcomes = self.world.recorder.payments.outcome
+        assert not (outcomes[: self.sent] == Outcome.PENDING).any()
+        assert (outcomes[self.sent :] == Outcome.PENDING).all()
+        done = outcomes == Outcome.COMPLETED
+        assert int(self.system.accounts.nonces.sum()) >= int(done.sum())
+
+
+TestRollupLife = RollupLife.TestCase
+TestRollupLife.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
