@@ -38,11 +38,11 @@ def write(name: str, summary: dict[str, Any]) -> None:
 
 
 def differences(kept: Any, seen: Any, where: str = "") -> list[str]:
-    """Every place in which two summaries differ; floats may differ in the twelfth figure, nothing else may."""
+    """Every place in which two summaries differ; floats may differ in the ninth figure, nothing else may."""
     if isinstance(kept, dict) and isinstance(seen, dict):
         names = sorted(kept.keys() | seen.keys())
         return [line for key in names for line in differences(kept.get(key), seen.get(key), f"{where}.{key}")]
     if isinstance(kept, float) and isinstance(seen, float):
-        close = abs(kept - seen) <= 1e-12 * max(abs(kept), abs(seen))
+        close = abs(kept - seen) <= 1e-9 * max(abs(kept), abs(seen))
         return [] if close else [f"{where[1:]}: {kept!r} became {seen!r}"]
     return [] if kept == seen else [f"{where[1:]}: {kept!r} became {seen!r}"]

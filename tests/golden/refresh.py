@@ -12,5 +12,5 @@ if __name__ == "__main__":
         changed = differences(kept, json.loads(json.dumps(summary)))
         print(f"{case}: {len(changed)} values changed")
         for line in changed[:20]:
-            print(f"  {line}")
+            print(f"  {line[:160]}")
         write(case, summary)
