@@ -16,7 +16,8 @@ from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.mempool import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
-from l2sim.systems.base import Audit, PaymentSystem, World
+from l2sim.systems.base import Audit, World
+from l2sim.systems.onchain.base import OnchainPayments
 from l2sim.systems.onchain.coins import MOST_INPUTS, Wallet
 from l2sim.systems.onchain.config import OnchainConfig
 
@@ -40,30 +41,22 @@ class Sent:
     fee_sat: int
 
 
-class OnchainBitcoin(PaymentSystem):
+class OnchainBitcoin(OnchainPayments):
     """Each payment is one P2WPKH transaction of the payer's confirmed coins.
 
     Amounts are rounded up to whole satoshis. A wallet whose money is all in unconfirmed change waits for the
     next block; payments of one payer leave in order.
     """
 
-    kind = "onchain"
-
     def __init__(self, name: str, config: OnchainConfig, world: World, chain: Chain) -> None:
-        super().__init__(name, world, chain)
+        super().__init__(name, config, world, chain)
         if not isinstance(chain, BitcoinChain):
             raise InvariantError(f"{name}: needs a Bitcoin-like chain (got {type(chain).__name__})")
         self.bitcoin = chain
-        self.config = config
-        self.real = world.crypto == "real"
-        self.record = world.recorder.payments
         self.waiting: dict[int, deque[int]] = {}
-        self.undecided = 0
-        self.unfinal = 0
         self.fees_sat = 0
         self.entered_sat = 0
         self.in_flight_sat = 0
-        self.secrets = [world.streams.secret("user", user) for user in range(world.workload.users)]
         self.wallets = [self._wallet(user) for user in range(world.workload.users)]
 
     def _wallet(self, user: int) -> Wallet:
@@ -148,11 +141,8 @@ class OnchainBitcoin(PaymentSystem):
 
     def _included(self, sent: Sent, receipt: Receipt) -> None:
         payment = sent.payment
-        self.record.included_ns[payment] = receipt.time_ns
-        self.record.fee[payment] = receipt.fee
         self.fees_sat += sent.fee_sat
         self.in_flight_sat -= sum(coin.value_sat for coin in sent.coins)
-        self.unfinal += 1
         payer = int(self.world.workload.payer[payment])
         payee = int(self.world.workload.payee[payment])
         txid = sent.transaction.txid
@@ -160,8 +150,7 @@ class OnchainBitcoin(PaymentSystem):
             wallet = self.wallets[user]
             wallet.unconfirmed_sat -= output.value_sat
             wallet.add(Coin(OutPoint(txid, vout), output.value_sat, wallet.public_key))
-        self.bitcoin.confirm(receipt, self.config.assured_confirmations, lambda _: self._assured(payment))
-        self.bitcoin.finalize(receipt, lambda _: self._final(payment))
+        self._block_holds(payment, receipt)
         for user in (payee, payer):
             self._release(user)
 
@@ -173,37 +162,6 @@ class OnchainBitcoin(PaymentSystem):
         if queue is not None and not queue:
             del self.waiting[user]
 
-    def _assured(self, payment: int) -> None:
-        self.record.outcome[payment] = Outcome.COMPLETED
-        self.record.assured_ns[payment] = self.world.environment.now
-        self.undecided -= 1
-
-    def _final(self, payment: int) -> None:
-        now = self.world.environment.now
-        self.record.l1_final_ns[payment] = now
-        self.record.final_ns[payment] = now
-        self.unfinal -= 1
-
-    def _fail(self, payment: int, outcome: Outcome) -> None:
-        self.record.outcome[payment] = outcome
-        self.undecided -= 1
-
-    @property
-    def settled(self) -> bool:
-        """Whether no payment waits for a block or for the payee's confirmations."""
-        return self.undecided == 0
-
-    def leave(self) -> None:
-        """Nothing to do: the money is on L1 already."""
-
-    @property
-    def left(self) -> bool:
-        """Whether every included payment is final."""
-        return self.unfinal == 0
-
-    def finish(self) -> None:
-        """Nothing to write: every row was written when it happened."""
-
     def audit(self) -> Audit:
         """All coins handed out, confirmed or spent into a transaction that waits for a block, in msat."""
         balances_sat = sum(wallet.confirmed_sat for wallet in self.wallets)
@@ -214,10 +172,6 @@ class OnchainBitcoin(PaymentSystem):
             fees=self.fees_sat * MSAT_PER_SAT,
             left=0,
         )
-
-    def capital_locked(self) -> int:
-        """Nothing is locked: money on L1 is free to go anywhere."""
-        return 0
 
 
 def count_payment(work: Work, transaction: Transaction) -> None:

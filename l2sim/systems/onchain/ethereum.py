@@ -12,7 +12,8 @@ from l2sim.l1.base import Chain, Purpose, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.mempool import EthereumTransaction
 from l2sim.results.outcomes import Outcome
-from l2sim.systems.base import Audit, PaymentSystem, World
+from l2sim.systems.base import Audit, World
+from l2sim.systems.onchain.base import OnchainPayments
 from l2sim.systems.onchain.config import OnchainConfig
 
 CHAIN_ID = 1
@@ -28,29 +29,21 @@ class Account:
     nonce: int = 0
 
 
-class OnchainEthereum(PaymentSystem):
+class OnchainEthereum(OnchainPayments):
     """Each payment is one transfer between accounts, at the fee the wallet suggests when it is sent.
 
     A sender must hold amount and highest fee, as nodes demand; what the fee turns out lower is free again when
     the transfer is in a block.
     """
 
-    kind = "onchain"
-
     def __init__(self, name: str, config: OnchainConfig, world: World, chain: Chain) -> None:
-        super().__init__(name, world, chain)
+        super().__init__(name, config, world, chain)
         if not isinstance(chain, EthereumChain):
             raise InvariantError(f"{name}: needs an Ethereum-like chain (got {type(chain).__name__})")
         self.ethereum = chain
-        self.config = config
-        self.real = world.crypto == "real"
-        self.record = world.recorder.payments
-        self.undecided = 0
-        self.unfinal = 0
         self.fees_wei = 0
         self.in_flight_wei = 0
         self.entered_wei = 0
-        self.secrets = [world.streams.secret("user", user) for user in range(world.workload.users)]
         self.keys = [public_key(secret) for secret in self.secrets] if self.real else []
         self.accounts = [Account(self._address(user), 0) for user in range(world.workload.users)]
         self.amounts_wei = [world.prices.msat_to_wei(amount) for amount in world.workload.amount_msat.tolist()]
@@ -74,8 +67,9 @@ class OnchainEthereum(PaymentSystem):
         max_fee_wei, tip_wei = self.ethereum.suggest_fees()
         amount_wei = self.amounts_wei[payment]
         reserved_wei = amount_wei + TRANSFER_GAS * max_fee_wei
+        self.undecided += 1
         if account.free_wei < reserved_wei:
-            self.record.outcome[payment] = Outcome.INSUFFICIENT_FUNDS
+            self._fail(payment, Outcome.INSUFFICIENT_FUNDS)
             return
         transfer = FeeMarketTransaction(
             chain_id=CHAIN_ID,
@@ -99,12 +93,11 @@ class OnchainEthereum(PaymentSystem):
         )
         self.record.attempts[payment] = 1
         if self.ethereum.submit(entry, lambda receipt: self._included(payment, reserved_wei, receipt)) is not None:
-            self.record.outcome[payment] = Outcome.DROPPED
+            self._fail(payment, Outcome.DROPPED)
             return
         account.nonce += 1
         account.free_wei -= reserved_wei
         self.in_flight_wei += reserved_wei
-        self.undecided += 1
 
     def _sign(self, transfer: FeeMarketTransaction, payer: int) -> bytes:
         """The transfer's bytes: signed and checked, or with 64 bytes that take a signature's place."""
@@ -118,42 +111,11 @@ class OnchainEthereum(PaymentSystem):
 
     def _included(self, payment: int, reserved_wei: int, receipt: Receipt) -> None:
         amount_wei = self.amounts_wei[payment]
-        self.record.included_ns[payment] = receipt.time_ns
-        self.record.fee[payment] = receipt.fee
         self.fees_wei += receipt.fee
         self.in_flight_wei -= reserved_wei
         self.accounts[int(self.world.workload.payer[payment])].free_wei += reserved_wei - amount_wei - receipt.fee
         self.accounts[int(self.world.workload.payee[payment])].free_wei += amount_wei
-        self.unfinal += 1
-        self.ethereum.confirm(receipt, self.config.assured_confirmations, lambda _: self._assured(payment))
-        self.ethereum.finalize(receipt, lambda _: self._final(payment))
-
-    def _assured(self, payment: int) -> None:
-        self.record.outcome[payment] = Outcome.COMPLETED
-        self.record.assured_ns[payment] = self.world.environment.now
-        self.undecided -= 1
-
-    def _final(self, payment: int) -> None:
-        now = self.world.environment.now
-        self.record.l1_final_ns[payment] = now
-        self.record.final_ns[payment] = now
-        self.unfinal -= 1
-
-    @property
-    def settled(self) -> bool:
-        """Whether no payment waits for a block or for the payee's confirmations."""
-        return self.undecided == 0
-
-    def leave(self) -> None:
-        """Nothing to do: the money is on L1 already."""
-
-    @property
-    def left(self) -> bool:
-        """Whether every included payment is final."""
-        return self.unfinal == 0
-
-    def finish(self) -> None:
-        """Nothing to write: every row was written when it happened."""
+        self._block_holds(payment, receipt)
 
     def audit(self) -> Audit:
         """All money handed out: in accounts, reserved for transfers that wait for a block, or paid as fees, in wei."""
@@ -164,10 +126,6 @@ class OnchainEthereum(PaymentSystem):
             fees=self.fees_wei,
             left=0,
         )
-
-    def capital_locked(self) -> int:
-        """Nothing is locked: money on L1 is free to go anywhere."""
-        return 0
 
 
 def count_transfer(work: Work, size_bytes: int) -> None:
