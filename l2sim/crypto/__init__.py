@@ -8,7 +8,9 @@ The room has two faces: one call at a time, readable, the reference; and whole a
 - `onion`: BOLT 4 packets and failure messages
 - `bitcoin`: scripts, transactions, weights, sighashes; the transactions of BOLT 3
 - `ethereum`: transactions as signed bytes
+- `invoice`: BOLT 11 payment requests
 - `kzg`: blob commitments (extra `blobs`)
+- `cores`, `arrays`: what every batch asks of its `threads` and its arrays
 - `work`: counts of operations; `profiles`: what each costs in nanoseconds of one core
 
 The batches and `Work` can be had from here; their modules are loaded when first asked for.

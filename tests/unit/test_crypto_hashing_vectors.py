@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from l2sim.crypto import hashing
-from l2sim.crypto.hashing import batch, compiler, lanes, lanes_keccak, lanes_sha256, reference
+from l2sim.crypto import cores, hashing
+from l2sim.crypto.hashing import compiler, lanes, lanes_keccak, lanes_sha256, reference
 from l2sim.crypto.hashing.compiler import LanesUnavailableError
 from tests.shared import shared
 
@@ -110,9 +111,42 @@ def test_wrong_messages_are_refused(function) -> None:
         function([b"abc"])
     with pytest.raises(ValueError, match=r"kernel: must be one of auto, lanes, reference \(got 'fast'\)"):
         function(np.zeros((2, 3), np.uint8), kernel="fast")
-    if batch.kernel_info()["sha256"]["kernel"] == "lanes":
-        with pytest.raises(ValueError, match=r"threads: must be at least 1 \(got 0\)"):
-            function(np.zeros((200, 3), np.uint8), kernel="lanes", threads=0)
+    with pytest.raises(ValueError, match=r"messages: must be .* without a mask \(got MaskedArray\); fill it first"):
+        function(np.ma.masked_array(np.zeros((2, 3), np.uint8), mask=[[True] * 3, [False] * 3]))
+
+
+@pytest.mark.parametrize("function", [*BATCHES, partial(hashing.tagged_hash_batch, "l2sim/test")])
+@pytest.mark.parametrize("rows", [0, 1, 200])
+@pytest.mark.parametrize("kernel", ["auto", "reference"])
+def test_threads_are_none_or_at_least_one(function, rows: int, kernel: str) -> None:
+    messages = np.zeros((rows, 3), np.uint8)
+    for threads in (0, -2):
+        with pytest.raises(ValueError, match=rf"^threads: must be at least 1 \(got {threads}\)"):
+            function(messages, kernel=kernel, threads=threads)
+    for threads in (1.5, 2.0, "2", True, np.bool_(True)):
+        with pytest.raises(TypeError, match=r"^threads: must be an integer, or None .*\(got "):
+            function(messages, kernel=kernel, threads=threads)
+    assert np.array_equal(function(messages, kernel=kernel, threads=np.int64(2)), function(messages))
+
+
+@pytest.mark.parametrize("tag", [b"TapLeaf", bytearray(b"TapLeaf"), None])
+def test_a_tag_that_is_no_string_is_refused(tag) -> None:
+    for call in (
+        lambda: hashing.tagged_hash_batch(tag, np.zeros((2, 4), np.uint8), kernel="reference"),
+        lambda: hashing.tagged_hash_batch(tag, np.zeros((0, 4), np.uint8)),
+        lambda: reference.tagged_hash(tag, bytes(4)),
+    ):
+        with pytest.raises(TypeError, match=r"^tag: must be str \(got "):
+            call()
+
+
+def test_cores_are_counted_where_the_system_cannot_say_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cores.count_threads(None) == cores.available_cores() >= 1
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert cores.count_threads(None) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores.available_cores() == 1
 
 
 def test_hash_function_by_name() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import l2sim.crypto
 from l2sim.crypto.signatures import (
+    KeyRows,
     KeyTable,
     Rule,
     public_keys_batch,
@@ -113,9 +114,45 @@ def test_the_number_of_threads_changes_nothing(function: Callable[..., Any], thr
     assert_same(function(**TAKES[function], threads=threads), function(**TAKES[function]))
 
 
-def test_threads_must_be_at_least_one() -> None:
-    with pytest.raises(ValueError, match=r"threads: must be at least 1 \(got 0\)"):
-        verify_ecdsa_batch(DIGESTS, ECDSA, KEYS, threads=0)
+@pytest.mark.parametrize("function", [*TAKES, KeyTable])
+@pytest.mark.parametrize("rows", [0, 1, ROWS])
+def test_threads_are_none_or_at_least_one(function: Callable[..., Any], rows: int) -> None:
+    given = {name: array[:rows] for name, array in TAKES.get(function, {"public_keys": KEYS}).items()}
+    for threads in (0, -2):
+        with pytest.raises(ValueError, match=rf"^threads: must be at least 1 \(got {threads}\)"):
+            function(**given, threads=threads)
+    for threads in (1.5, 2.0, "2", True, np.bool_(True), [1]):
+        with pytest.raises(TypeError, match=r"^threads: must be an integer, or None .*\(got "):
+            function(**given, threads=threads)
+    assert len(as_tuple(function(**given, threads=np.int64(2)))[0]) == rows
+
+
+@pytest.mark.parametrize(("function", "name"), EACH)
+def test_a_masked_array_is_refused(function: Callable[..., Any], name: str) -> None:
+    masked = np.ma.masked_array(TAKES[function][name], mask=False)
+    with pytest.raises(ValueError, match=rf"^{name}: must be .* without a mask \(got MaskedArray\); fill it"):
+        function(**{**TAKES[function], name: masked})
+
+
+def test_an_array_of_another_class_is_taken_for_the_array_it_is() -> None:
+    class Wider(np.ndarray):
+        @property
+        def shape(self) -> tuple[int, int]:  # type: ignore[override]  # that is the point
+            return (ROWS, 32)
+
+    narrow = np.zeros((ROWS, 8), dtype=np.uint8).view(Wider)
+    with pytest.raises(ValueError, match=r"secrets: must be .* \(got uint8 of shape \(40, 8\)\)"):
+        public_keys_batch(narrow)
+    assert_same(public_keys_batch(SECRETS.view(np.matrix)), KEYS)
+
+
+@pytest.mark.parametrize("rule", ["bitcoin", "plain", "PLAIN", None, 1])
+def test_a_rule_is_a_rule_and_not_its_name(rule: Any) -> None:
+    for function in (verify_ecdsa_batch, recover_batch):
+        for rows in (0, ROWS):
+            given = {name: array[:rows] for name, array in TAKES[function].items()}
+            with pytest.raises(TypeError, match=rf"^rule: must be Rule\.BITCOIN or Rule\.PLAIN \(got {rule!r}\)"):
+                function(**given, rule=rule)
 
 
 @pytest.mark.parametrize("function", [function for function in TAKES if "secrets" in TAKES[function]])
@@ -153,18 +190,49 @@ def test_what_a_key_table_refuses() -> None:
     table = KeyTable(KEYS)
     with pytest.raises(ValueError, match=r"public_keys: must be a uint8 array of shape \(n, 33\)"):
         KeyTable(KEYS[:, :31])
-    with pytest.raises(ValueError, match=r"indices: must be from 0 to 39 \(got 0 to 40\)"):
-        table.rows(np.array([0, 40]))
-    with pytest.raises(ValueError, match=r"indices: must be from 0 to 39 \(got -1 to 3\)"):
-        table.rows(np.array([3, -1]))
-    for indices in (np.array([0.0]), np.array([[0]]), [0], np.array([True])):
-        with pytest.raises(ValueError, match="indices: must be a one-dimensional numpy array of integers"):
-            table.rows(indices)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ValueError, match=r"public_keys: must be .* without a mask"):
+        KeyTable(np.ma.masked_array(KEYS))
+    with pytest.raises(TypeError, match=r"table: must be a KeyTable \(got ndarray\)"):
+        KeyRows(KEYS, np.arange(2))  # type: ignore[arg-type]  # that is the point
     with pytest.raises(ValueError, match="must be rows of a KeyTable of 32-byte keys"):
         verify_schnorr_batch(DIGESTS, SCHNORR, table.rows(np.arange(ROWS)))
     with pytest.raises(ValueError, match=r"public_keys: must have 40 rows.*\(got 2\)"):
         verify_ecdsa_batch(DIGESTS, ECDSA, table.rows(np.arange(2)))
     assert verify_ecdsa_batch(DIGESTS[:0], ECDSA[:0], KeyTable(KEYS[:0]).rows(np.arange(0))).shape == (0,)
+
+
+@pytest.mark.parametrize("choose", [KeyTable.rows, KeyRows])
+def test_indices_outside_the_table_are_refused(choose: Callable[[KeyTable, Any], KeyRows]) -> None:
+    table, empty = KeyTable(KEYS), KeyTable(KEYS[:0])
+    for indices, got in (([0, 40], "0 to 40"), ([3, -1], "-1 to 3"), ([2**40], f"{2**40} to {2**40}")):
+        with pytest.raises(ValueError, match=rf"^indices: must be from 0 to 39 \(got {got}\)"):
+            choose(table, np.array(indices))
+    with pytest.raises(ValueError, match=rf"^indices: must be from 0 to 39 \(got 0 to {2**64 - 1}\)"):
+        choose(table, np.array([0, 2**64 - 1], dtype=np.uint64))
+    with pytest.raises(ValueError, match=r"^indices: must be empty, as the table has no keys \(got 0 to 7\)"):
+        choose(empty, np.array([7, 0]))
+    for wrong, got in (
+        (np.array([0.0]), r"float64 of shape \(1,\)"),
+        (np.array([[0]]), r"int64 of shape \(1, 1\)"),
+        (np.array(0), r"int64 of shape \(\)"),
+        (np.array([True]), r"bool of shape \(1,\)"),
+        ([0], "list"),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"^indices: must be a one-dimensional numpy array of integers \(got {got}"
+        ):
+            choose(table, wrong)
+    with pytest.raises(ValueError, match=r"^indices: must be a one-dimensional .* without a mask"):
+        choose(table, np.ma.masked_array([0, 99], mask=[False, True]))
+    assert len(choose(empty, np.arange(0))) == 0
+    assert verify_ecdsa_batch(DIGESTS, ECDSA, choose(table, np.arange(ROWS, dtype=np.uint8))).all()
+
+
+def test_the_form_of_a_key_table_cannot_be_set() -> None:
+    table, x_only = KeyTable(KEYS), KeyTable(KEYS[:, 1:])
+    for thing in (table, table.rows(np.arange(ROWS))):
+        with pytest.raises(AttributeError, match=r"property 'form' of .* has no setter"):
+            thing.form = x_only.form  # type: ignore[misc]  # that is the point
 
 
 def test_indices_changed_after_the_check_do_no_harm() -> None:

@@ -82,6 +82,49 @@ def test_what_is_no_key_verifies_nothing(key: bytes) -> None:
     assert not bls.fast_aggregate_verify(b"root", bls.sign(b"root", SECRETS[0]), [KEYS[0], key])
 
 
+def test_keys_that_sum_to_infinity_verify_nothing_together() -> None:
+    # draft-irtf-cfrg-bls-signature-05, section 3.3.4: FastAggregateVerify runs CoreVerify on the sum of the keys,
+    # whose KeyValidate refuses infinity; else s and r - s would make infinity a signature of everything
+    secrets = [SECRETS[0], (bls.ORDER - 3).to_bytes(32, "big")]
+    pair = [bls.public_key(secret) for secret in secrets]
+    for secret, key in zip(secrets, pair, strict=True):
+        assert bls.verify_possession(bls.prove_possession(secret), key)
+    honest = bls.aggregate([bls.sign(b"root", secret) for secret in secrets])
+    assert honest == INFINITY_SIGNATURE
+    for message in (b"root", b"", b"never signed"):
+        assert not bls.fast_aggregate_verify(message, INFINITY_SIGNATURE, pair)
+        assert not bls.fast_aggregate_verify(message, INFINITY_SIGNATURE, pair + pair[::-1])
+    assert not bls.aggregate_verify([b"root", b"toor"], INFINITY_SIGNATURE, pair)
+    assert bls.aggregate_verify([b"root"] * 2, honest, pair)  # section 2.9, CoreAggregateVerify: each key is one
+    others = [*pair, KEYS[1]]
+    assert bls.fast_aggregate_verify(b"root", bls.sign(b"root", SECRETS[1]), others)  # their sum is the third key
+    assert not bls.verify_possession(INFINITY_SIGNATURE, pair[0])
+
+
+def test_bls_names_the_argument_as_its_caller_does() -> None:
+    good = bls.sign(b"root", SECRETS[0])
+    for call, name in (
+        (lambda: bls.verify(b"root", good, bytes(47)), "key"),
+        (lambda: bls.verify(b"root", bytes(95), KEYS[0]), "signature"),
+        (lambda: bls.is_public_key(bytes(47)), "key"),
+        (lambda: bls.verify_possession(good, bytes(47)), "key"),
+        (lambda: bls.verify_possession(bytes(95), KEYS[0]), "proof"),
+        (lambda: bls.aggregate([good, bytes(95)]), r"signatures\[1\]"),
+        (lambda: bls.aggregate_verify([b"root"], good, [bytes(47)]), r"keys\[0\]"),
+        (lambda: bls.fast_aggregate_verify(b"root", good, [INFINITY_KEY, bytes(47)]), r"keys\[1\]"),
+    ):
+        with pytest.raises(ValueError, match=rf"^{name}: must be exactly (48|96) bytes \(got (47|95)\)"):
+            call()
+    for call, name in (
+        (lambda: bls.sign("root", SECRETS[0]), "message"),
+        (lambda: bls.verify("root", good, KEYS[0]), "message"),
+        (lambda: bls.fast_aggregate_verify("root", good, KEYS), "message"),
+        (lambda: bls.aggregate_verify([b"root", "root"], good, KEYS[:2]), r"messages\[1\]"),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name}: must be bytes \(got str\)"):
+            call()
+
+
 def test_what_bls_refuses() -> None:
     with pytest.raises(ValueError, match="secret: must be a number from 1 to r - 1"):
         bls.public_key(bytes(32))
@@ -89,7 +132,7 @@ def test_what_bls_refuses() -> None:
         bls.public_key(bls.ORDER.to_bytes(32, "big"))
     with pytest.raises(ValueError, match=r"signature: must be exactly 96 bytes \(got 95\)"):
         bls.verify(b"", bytes(95), KEYS[0])
-    with pytest.raises(ValueError, match=r"keys\[0\]: must be exactly 48 bytes \(got 33\)"):
+    with pytest.raises(ValueError, match=r"key: must be exactly 48 bytes \(got 33\)"):
         bls.verify(b"", INFINITY_SIGNATURE, bytes(33))
     with pytest.raises(ValueError, match=r"signatures\[1\]: must be a point"):
         bls.aggregate([INFINITY_SIGNATURE, b"\xff" * 96])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -136,7 +137,7 @@ def test_a_negated_s_recovers_another_key() -> None:
     negated = high_s(signature) + signature[64:]
     assert ecdsa.recover(DIGEST, negated) != keys.public_key(SECRET)
     assert ecdsa.recover(DIGEST, negated[:64] + bytes([signature[64] ^ 1])) == keys.public_key(SECRET)
-    with pytest.raises(ValueError, match=r"at most n / 2 under Rule\.BITCOIN"):
+    with pytest.raises(ValueError, match=rf"at most n / 2 under Rule\.BITCOIN \(got {negated.hex()}\)"):
         ecdsa.recover(DIGEST, negated, rule=Rule.BITCOIN)
 
 
@@ -189,6 +190,26 @@ def test_what_is_not_der_is_false(spoilt: bytes) -> None:
         ecdsa.der_to_compact(spoilt)
 
 
+@pytest.mark.parametrize("rule", ["plain", "bitcoin", "PLAIN", None, True, Rule])
+def test_a_rule_is_a_rule_and_not_its_name(rule: Any) -> None:
+    key, signature = keys.public_key(SECRET), ecdsa.sign_recoverable(DIGEST, SECRET)
+    for call in (
+        lambda: ecdsa.verify(DIGEST, signature[:64], key, rule=rule),
+        lambda: ecdsa.verify_der(DIGEST, b"", key, rule=rule),
+        lambda: ecdsa.recover(DIGEST, signature, rule=rule),
+    ):
+        with pytest.raises(TypeError, match=r"^rule: must be Rule\.BITCOIN or Rule\.PLAIN \(got ") as raised:
+            call()
+        assert str(raised.value).endswith(f"(got {rule!r})")
+
+
+@pytest.mark.parametrize("function", [ecdsa.normalise, ecdsa.compact_to_der])
+def test_a_signature_above_the_order_is_shown(function: Callable[[bytes], bytes]) -> None:
+    for spoilt in (bytes(31) + b"\x01" + b"\xff" * 32, b"\xff" * 32 + bytes(32)):
+        with pytest.raises(ValueError, match=rf"signature: r and s must be below n \(got {spoilt.hex()}\)"):
+            function(spoilt)
+
+
 @pytest.mark.parametrize("r", [0, N, 2**256 - 1])
 @pytest.mark.parametrize("rule", Rule)
 def test_numbers_out_of_range_verify_nothing(r: int, rule: Rule) -> None:
@@ -196,7 +217,7 @@ def test_numbers_out_of_range_verify_nothing(r: int, rule: Rule) -> None:
     spoilt = r.to_bytes(32, "big")
     for signature in (spoilt + good[32:], good[:32] + spoilt, spoilt + spoilt):
         assert not ecdsa.verify(DIGEST, signature, keys.public_key(SECRET), rule=rule)
-        with pytest.raises(ValueError, match="signature:"):
+        with pytest.raises(ValueError, match=rf"signature: .* \(got {signature.hex()}"):
             ecdsa.recover(DIGEST, signature + b"\x00", rule=rule)
 
 

@@ -1,10 +1,11 @@
 """Secrets, public keys and what is done with them, against outside values; other lengths and encodings refused."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from l2sim.crypto.signatures import keys, schnorr
+from l2sim.crypto.signatures import ecdsa, keys, schnorr
 from tests.shared import shared
 
 ONE = bytes(31) + b"\x01"
@@ -41,6 +42,33 @@ def test_a_secret_that_is_not_bytes_is_refused(secret: bytes) -> None:
         keys.public_key(secret)
 
 
+class LongerThanItSays(bytes):
+    """Bytes whose own idea of their length and parts is wrong; C would read past their end."""
+
+    def __len__(self) -> int:
+        return 32
+
+    def __getitem__(self, key: object) -> bytes:  # type: ignore[override]  # that is the point
+        return b""
+
+
+def test_a_length_of_ones_own_is_not_believed() -> None:
+    for data in (LongerThanItSays(b"short"), LongerThanItSays(SECRET)):
+        for function in (keys.public_key, keys.is_secret, keys.is_x_only):
+            with pytest.raises(TypeError, match=r"must be bytes \(got LongerThanItSays\); convert it with bytes"):
+                function(data)
+        with pytest.raises(TypeError, match=r"signature: must be bytes \(got LongerThanItSays\)"):
+            ecdsa.verify_der(SECRET, data, G)
+
+
+@pytest.mark.parametrize("function", [keys.is_secret, keys.is_public_key, keys.is_x_only])
+def test_a_question_about_data_names_data(function: Callable[[bytes], bool]) -> None:
+    with pytest.raises(ValueError, match=r"^data: must be exactly 3[23] bytes \(got 3\)"):
+        function(b"abc")
+    with pytest.raises(TypeError, match=r"^data: must be bytes \(got str\)"):
+        function("abc")  # type: ignore[arg-type]  # that is the point
+
+
 def test_only_compressed_points_of_the_curve_are_public_keys() -> None:
     uncompressed_y = "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8"  # SEC 2 v2.0, 2.4.1
     assert keys.is_public_key(G)
@@ -49,7 +77,7 @@ def test_only_compressed_points_of_the_curve_are_public_keys() -> None:
     assert not keys.is_public_key(b"\x02" + (5).to_bytes(32, "big"))  # no point has x = 5: BIP-327, key_agg error 0
     assert not keys.is_public_key(b"\x02" + b"\xff" * 32)
     for encoding in ("04", "06"):  # uncompressed and hybrid, which coincurve takes
-        with pytest.raises(ValueError, match=r"public_key: must be exactly 33 bytes \(got 65\)"):
+        with pytest.raises(ValueError, match=r"data: must be exactly 33 bytes \(got 65\)"):
             keys.is_public_key(bytes.fromhex(encoding + G[1:].hex() + uncompressed_y))
 
 
@@ -75,14 +103,15 @@ def test_key_arithmetic_agrees_on_both_sides() -> None:
 
 
 def test_sums_that_vanish_are_refused() -> None:
-    with pytest.raises(ValueError, match="point at infinity"):
+    with pytest.raises(ValueError, match=rf"point at infinity \(got {G.hex()}, 03{G[1:].hex()}\)"):
         keys.add_points(G, b"\x03" + G[1:])
-    with pytest.raises(ValueError, match="must not bring the sum to zero"):
-        keys.add_secrets(SECRET, keys.negate_secret(SECRET))
-    with pytest.raises(ValueError, match="must be below n"):
+    with pytest.raises(ValueError, match=r"tweak: must not bring the sum to zero \(got n - secret\)$"):
+        keys.add_secrets(SECRET, keys.negate_secret(SECRET))  # whose number would give the secret away
+    with pytest.raises(ValueError, match=rf"tweak: must be below n \(got {N:064x}\)"):
         keys.add_secrets(SECRET, N.to_bytes(32, "big"))
-    with pytest.raises(ValueError, match="point at infinity"):
-        keys.tweak_x_only(G[1:], keys.negate_secret(ONE))
+    for tweak in (keys.negate_secret(ONE), N.to_bytes(32, "big")):
+        with pytest.raises(ValueError, match=rf"tweak: must be below n .*point at infinity \(got {tweak.hex()}\)"):
+            keys.tweak_x_only(G[1:], tweak)
     with pytest.raises(ValueError, match="at least one"):
         keys.add_points()
 

@@ -410,6 +410,35 @@ def test_a_secret_nonce_is_neither_copied_nor_used_for_another_key() -> None:
     assert len(session.sign(nonce, ours)) == 32  # the refusals have not used it up
 
 
+def test_keys_of_a_group_and_of_a_nonce_cannot_be_set() -> None:
+    # libsecp256k1 ends the process where a nonce signs for another key, or a signer is none of the group's
+    secret = bytes(31) + b"\x01"
+    group, nonce = AggregateKey([keys.public_key(secret)]), make_nonce(b"\x07" * 32, keys.public_key(secret))
+    for thing, name in (
+        (nonce, "public"),
+        (nonce, "public_key"),
+        (group, "signers"),
+        (group, "public_key"),
+        (group, "x_only"),
+    ):
+        before = getattr(thing, name)
+        with pytest.raises(AttributeError, match=f"property '{name}' of .* has no setter"):
+            setattr(thing, name, KEYS[0])
+        with pytest.raises(AttributeError, match=f"property '{name}' of .* has no deleter"):
+            delattr(thing, name)
+        assert getattr(thing, name) == before
+    moved, tweak = group.tweak(secret, x_only=False), keys.public_key(secret)
+    assert (moved.signers, moved.public_key) == (group.signers, keys.add_points(group.public_key, tweak))
+
+
+def test_the_signers_are_those_that_were_aggregated() -> None:
+    listed = list(KEYS)
+    group = AggregateKey(listed)
+    listed.clear()
+    assert group.signers == tuple(KEYS)
+    assert AggregateKey(key for key in KEYS).signers == group.signers  # type: ignore[arg-type]  # reads it once
+
+
 def test_what_musig2_refuses() -> None:
     with pytest.raises(ValueError, match="public_keys: must be at least one"):
         AggregateKey([])
@@ -423,9 +452,18 @@ def test_what_musig2_refuses() -> None:
         sort_keys([KEYS[0], OFF_CURVE])
     with pytest.raises(ValueError, match="session_secret: must not be all zeros"):
         make_nonce(bytes(32), KEYS[0])
-    with pytest.raises(ValueError, match="secret: must be the secret of public_key"):
+    with pytest.raises(ValueError, match=rf"secret: must be the secret of public_key {KEYS[0].hex()} \(got that of 0"):
         make_nonce(b"\x01" * 32, KEYS[0], secret=b"\x09" * 32)
     session = Session(AggregateKey(KEYS), bytes(66), bytes(32))
+    with pytest.raises(ValueError, match=r"^public_nonce: must be exactly 66 bytes \(got 33\)"):
+        session.verify(bytes(32), KEYS[0], 0)
+    with pytest.raises(ValueError, match=r"^public_nonces\[1\]: must be exactly 66 bytes \(got 33\)"):
+        aggregate_nonces([KEYS[0] * 2, KEYS[0]])
+    with pytest.raises(ContributionError, match=rf"psig of signer 2: must be a number below n \(got {'ff' * 32}\)"):
+        session.aggregate([bytes(32), bytes(32), b"\xff" * 32])
+    over = keys.ORDER.to_bytes(32, "big")
+    with pytest.raises(ValueError, match=rf"tweak: must be below n .* \(got {over.hex()}\)"):
+        AggregateKey(KEYS).tweak(over, x_only=True)
     with pytest.raises(ValueError, match=r"signer: must be from 0 to 2 \(got 3\)"):
         session.verify(bytes(32), KEYS[0] * 2, 3)
     with pytest.raises(ValueError, match=r"partials: must be 3, one a signer \(got 2\)"):

@@ -12,6 +12,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from l2sim.crypto.arrays import as_plain
+from l2sim.crypto.cores import check_threads, count_threads
 from l2sim.crypto.hashing import reference
 
 Kernel = Literal["auto", "lanes", "reference"]
@@ -52,17 +54,18 @@ def sha256_batch(
     """Return the SHA-256 of each row.
 
     `messages` is uint8 of shape (n, length), any n and length; the result is uint8 of shape (n, 32). `kernel` is
-    `auto`, `lanes` or `reference` and stands over the setting L2SIM_KERNELS; `threads` bounds the cores used, by
-    default all that the process may use. Raises `ValueError` for another shape or type, and
-    `l2sim.crypto.hashing.compiler.LanesUnavailableError` where lanes are asked for and cannot run.
+    `auto`, `lanes` or `reference` and stands over the setting L2SIM_KERNELS; `threads`, at least 1, bounds the
+    cores used, by default all that the process may use. Raises `ValueError` for another shape or type and for a
+    masked array, and `l2sim.crypto.hashing.compiler.LanesUnavailableError` where lanes are asked for and cannot run.
 
     >>> sha256_batch(np.zeros((2, 0), np.uint8))[1].tobytes().hex()[:16]
     'e3b0c44298fc1c14'
     """
+    messages = _check(messages, threads)
     if _use_lanes("sha256", messages, kernel):
         from l2sim.crypto.hashing.lanes import sha256_lanes
 
-        return sha256_lanes(messages, threads=_threads(threads))
+        return sha256_lanes(messages, threads=count_threads(threads))
     return reference.hash_rows(reference.sha256, messages)
 
 
@@ -70,27 +73,32 @@ def sha256d_batch(
     messages: NDArray[np.uint8], *, kernel: Kernel | None = None, threads: int | None = None
 ) -> NDArray[np.uint8]:
     """Return SHA-256 of the SHA-256 of each row; arguments and errors as `sha256_batch`."""
+    messages = _check(messages, threads)
     if _use_lanes("sha256", messages, kernel):
         from l2sim.crypto.hashing.lanes import sha256_lanes
 
-        return sha256_lanes(messages, double=True, threads=_threads(threads))
+        return sha256_lanes(messages, double=True, threads=count_threads(threads))
     return reference.hash_rows(reference.sha256d, messages)
 
 
 def tagged_hash_batch(
     tag: str, messages: NDArray[np.uint8], *, kernel: Kernel | None = None, threads: int | None = None
 ) -> NDArray[np.uint8]:
-    """Return BIP-340's tagged hash of each row under the same `tag`; arguments and errors as `sha256_batch`.
+    """Return BIP-340's tagged hash of each row under the same `tag`, a string; the rest is as in `sha256_batch`.
+
+    Raises `TypeError` where the tag is no string.
 
     >>> one = tagged_hash_batch("TapLeaf", np.zeros((1, 4), np.uint8))
     >>> one[0].tobytes() == reference.tagged_hash("TapLeaf", bytes(4))
     True
     """
+    prefix = reference.tag_prefix(tag)
+    messages = _check(messages, threads)
     if _use_lanes("sha256", messages, kernel):
         from l2sim.crypto.hashing.lanes import sha256_lanes
 
-        return sha256_lanes(messages, prefix=reference.tag_prefix(tag), threads=_threads(threads))
-    return reference.hash_rows(lambda message: reference.tagged_hash(tag, message), messages)
+        return sha256_lanes(messages, prefix=prefix, threads=count_threads(threads))
+    return reference.hash_rows(lambda message: reference.sha256(prefix + message), messages)
 
 
 def keccak256_batch(
@@ -101,10 +109,11 @@ def keccak256_batch(
     >>> keccak256_batch(np.zeros((1, 0), np.uint8))[0].tobytes().hex()[:16]
     'c5d2460186f7233c'
     """
+    messages = _check(messages, threads)
     if _use_lanes("keccak256", messages, kernel):
         from l2sim.crypto.hashing.lanes import keccak256_lanes
 
-        return keccak256_lanes(messages, threads=_threads(threads))
+        return keccak256_lanes(messages, threads=count_threads(threads))
     return reference.hash_rows(reference.keccak256, messages)
 
 
@@ -158,14 +167,19 @@ def _setting(kernel: str | None) -> str:
     return chosen
 
 
-def _use_lanes(name: str, messages: NDArray[np.uint8], kernel: str | None) -> bool:
-    """Check the messages and say whether the lanes are to hash them."""
-    if not isinstance(messages, np.ndarray):
-        raise ValueError(f"messages: must be a numpy array of uint8 (got {type(messages).__name__})")
+def _check(messages: NDArray[np.uint8], threads: int | None) -> NDArray[np.uint8]:
+    """Return the messages as numpy's own type; raise where they or `threads` are not what a batch takes."""
+    messages = as_plain("messages", messages, "a numpy array of uint8")
     if messages.dtype != np.uint8:
         raise ValueError(f"messages: must be of type uint8 (got {messages.dtype})")
     if messages.ndim != 2:
         raise ValueError(f"messages: must have the shape (n, length) (got {messages.shape})")
+    check_threads(threads)
+    return messages
+
+
+def _use_lanes(name: str, messages: NDArray[np.uint8], kernel: str | None) -> bool:
+    """Say whether the lanes are to hash the messages."""
     setting = _setting(kernel)
     if setting != "auto":
         return setting == "lanes"
@@ -178,13 +192,3 @@ def _use_lanes(name: str, messages: NDArray[np.uint8], kernel: str | None) -> bo
     except compiler.LanesUnavailableError:
         return False  # kernel_info says why
     return name == "keccak256" or messages.shape[1] <= _LONGEST_FOR_LANES.get(found.lanes, messages.shape[1])
-
-
-def _threads(threads: int | None) -> int:
-    if threads is None:
-        from l2sim.crypto.hashing.lanes import available_cores
-
-        return available_cores()
-    if threads < 1:
-        raise ValueError(f"threads: must be at least 1 (got {threads})")
-    return threads

@@ -6,7 +6,6 @@ array with room behind it.
 """
 
 import ctypes
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from l2sim.crypto.cores import available_cores as available_cores
 from l2sim.crypto.hashing import compiler, lanes_keccak, lanes_sha256, reference
 from l2sim.crypto.hashing.compiler import CompiledKernel, LanesUnavailableError
 
@@ -190,10 +190,3 @@ def _over_rows(
         hash_groups(scratch.ctypes.data, rest.ctypes.data, rest_groups)
         digests[done:] = rest[: n - done]
     return digests
-
-
-def available_cores() -> int:
-    """Return the number of cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

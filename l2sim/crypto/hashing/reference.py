@@ -38,9 +38,15 @@ def tagged_hash(tag: str, message: bytes) -> bytes:
     return hashlib.sha256(tag_prefix(tag) + message).digest()
 
 
-@lru_cache(maxsize=256)
 def tag_prefix(tag: str) -> bytes:
-    """Return the 64 bytes that a tagged hash puts before its message."""
+    """Return the 64 bytes that a tagged hash puts before its message; raise TypeError where the tag is no string."""
+    if not isinstance(tag, str):
+        raise TypeError(f"tag: must be str (got {tag!r})")
+    return _prefix(tag)
+
+
+@lru_cache(maxsize=256)
+def _prefix(tag: str) -> bytes:
     return hashlib.sha256(tag.encode()).digest() * 2
 
 

@@ -1,11 +1,13 @@
 """What every batch does around its C calls: check the arrays, and share the rows out to the cores."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
+
+from l2sim.crypto.arrays import as_plain
+from l2sim.crypto.cores import count_threads
 
 Bytes = npt.NDArray[np.uint8]
 """Rows of bytes: a uint8 array of two dimensions."""
@@ -19,10 +21,10 @@ in the cache; a batch of one chunk stays on the calling thread, since to start a
 def check_rows(name: str, array: Bytes, width: int, rows: int | None = None) -> Bytes:
     """Return the array with its rows contiguous in memory (a copy only where they were not).
 
-    Raises ValueError unless it is a numpy uint8 array of shape (n, width), n = `rows` where that is given.
+    Raises ValueError unless it is a numpy uint8 array of shape (n, width), n = `rows` where that is given, and
+    not a masked one.
     """
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{name}: must be a numpy uint8 array of shape (n, {width}) (got {type(array).__name__})")
+    array = as_plain(name, array, f"a numpy uint8 array of shape (n, {width})")
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] != width:
         raise ValueError(
             f"{name}: must be a uint8 array of shape (n, {width}) (got {array.dtype} of shape {array.shape})"
@@ -32,22 +34,13 @@ def check_rows(name: str, array: Bytes, width: int, rows: int | None = None) -> 
     return np.ascontiguousarray(array)
 
 
-def available_cores() -> int:
-    """The number of cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def spread(work: Callable[[int, int], None], rows: int, threads: int | None) -> None:
     """Call `work(start, stop)` until the rows are done, on so many threads (None: one for each core).
 
     Each row is worked on once, by whichever thread comes first; results must depend on the row alone. An
-    exception of the earliest failing chunk is raised here.
+    exception of the earliest failing chunk is raised here; so are the errors of `cores.check_threads`.
     """
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads: must be at least 1 (got {threads})")
-    count = available_cores() if threads is None else threads
+    count = count_threads(threads)
     if rows == 0:
         return
     chunk = min(max(rows // (count * _CHUNKS_PER_THREAD), _LEAST_CHUNK_ROWS), _MOST_CHUNK_ROWS)

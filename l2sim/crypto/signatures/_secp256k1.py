@@ -34,9 +34,10 @@ CData = Any
 def check_bytes(name: str, data: bytes, length: int | None = None) -> None:
     """Refuse anything but `bytes` of exactly this length, or of any length where none is given.
 
-    Raises TypeError for another type and ValueError for another length.
+    Raises TypeError for another type, subclasses too, whose length and slices may be what they like; ValueError
+    for another length.
     """
-    if not isinstance(data, bytes):
+    if type(data) is not bytes:
         raise TypeError(f"{name}: must be bytes (got {type(data).__name__}); convert it with bytes(...)")
     if length is not None and len(data) != length:
         raise ValueError(f"{name}: must be exactly {length} bytes (got {len(data)})")

@@ -1,9 +1,9 @@
 """Signatures by the array: verify, sign, recover and derive keys for many rows at once, on all cores.
 
 Every argument is a numpy uint8 array of two dimensions, one row an item; a row that is not contiguous in memory is
-copied first. Results depend on the rows alone, never on the number of threads. An array of another shape or type
-raises ValueError with the argument's name; what the rows hold never does when verifying or recovering: it is
-False. A secret that cannot sign is the caller's mistake and raises ValueError with its row.
+copied first. Results depend on the rows alone, never on the number of threads. An array of another shape or type,
+or a masked one, raises ValueError with the argument's name; what the rows hold never does when verifying or
+recovering: it is False. A secret that cannot sign is the caller's mistake and raises ValueError with its row.
 
 libsecp256k1 has no batch verification: a batch here is one call for each row, without the interpreter's lock, which
 runs at the library's own speed on each core. The loops are in `_loops`.
@@ -25,7 +25,7 @@ from l2sim.crypto.signatures._secp256k1 import (
     X_ONLY,
     KeyForm,
 )
-from l2sim.crypto.signatures.ecdsa import Rule
+from l2sim.crypto.signatures.ecdsa import Rule, check_rule
 from l2sim.crypto.signatures.key_table import KeyBytes, KeyRows
 
 __all__ = [
@@ -52,7 +52,7 @@ def verify_ecdsa_batch(
     """Say of each row whether its ECDSA signature holds: `ecdsa.verify`, row by row.
 
     `digests` is `(n, 32)`, `signatures` `(n, 64)` (r, s), `public_keys` `(n, 33)` compressed or rows of a
-    `KeyTable`. Returns `(n,)` booleans. `threads` None means one for each core.
+    `KeyTable`. Returns `(n,)` booleans. `threads`, at least 1, may be None: one for each core.
 
     >>> secrets = np.full((3, 32), 7, dtype=np.uint8)
     >>> digests = np.arange(96, dtype=np.uint8).reshape(3, 32)
@@ -61,6 +61,7 @@ def verify_ecdsa_batch(
     >>> verify_ecdsa_batch(digests, signatures, public_keys_batch(secrets)).tolist()
     [True, False, True]
     """
+    check_rule(rule)
     digests = check_rows("digests", digests, DIGEST_BYTES)
     signatures = check_rows("signatures", signatures, COMPACT_BYTES, len(digests))
     keys = _keys(public_keys, COMPRESSED, len(digests))
@@ -143,6 +144,7 @@ def recover_batch(
 
     Returns the keys, `(n, 33)`, and which rows have one, `(n,)`; the others' keys are zeros.
     """
+    check_rule(rule)
     digests = check_rows("digests", digests, DIGEST_BYTES)
     signatures = check_rows("signatures", signatures, RECOVERABLE_BYTES, len(digests))
     keys = np.zeros((len(digests), PUBLIC_KEY_BYTES), dtype=np.uint8)

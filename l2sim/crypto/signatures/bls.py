@@ -52,15 +52,18 @@ def sign(message: bytes, secret: bytes) -> bytes:
     >>> verify(b"batch 7 is available", sign(b"batch 7 is available", secret), public_key(secret))
     True
     """
+    check_bytes("message", message)
     return bytes((G2Point.hash_to_curve(message, _SIGNING) * _scalar(secret)).to_compressed_bytes())
 
 
 def verify(message: bytes, signature: bytes, key: bytes) -> bool:
     """Say whether a 96-byte signature of a message is that of a 48-byte public key.
 
-    Here and below, other lengths raise ValueError; whatever else is no valid key or signature is False.
+    Here and below, other lengths raise ValueError and other types than bytes TypeError; whatever else is no valid
+    key or signature is False.
     """
-    return aggregate_verify([message], signature, [key])
+    check_bytes("message", message)
+    return _core_verify(message, _find_signature("signature", signature), _find_key("key", key), _SIGNING)
 
 
 def aggregate(signatures: Sequence[bytes]) -> bytes:
@@ -79,13 +82,16 @@ def aggregate(signatures: Sequence[bytes]) -> bytes:
 def aggregate_verify(messages: Sequence[bytes], signature: bytes, keys: Sequence[bytes]) -> bool:
     """Say whether an aggregate is the sum of each key's signature of the message in its place.
 
-    One pairing for each message and one for the signature. Raises ValueError unless there is a key for each
-    message, and at least one.
+    One pairing for each message and one for the signature. Keys are looked at one by one (CoreAggregateVerify of
+    the draft): signatures that cancel out, by secrets s and r - s of one message, rightly sum to infinity here.
+    Raises ValueError unless there is a key for each message, and at least one.
     """
     if not keys or len(messages) != len(keys):
         raise ValueError(f"keys: must be one a message, at least one (got {len(keys)} for {len(messages)})")
-    points = _find_keys(keys)
+    for i, message in enumerate(messages):
+        check_bytes(f"messages[{i}]", message)
     total = _find_signature("signature", signature)
+    points = _find_keys(keys)
     if points is None or total is None:
         return False
     return _pairs_to_one(points, [G2Point.hash_to_curve(message, _SIGNING) for message in messages], total)
@@ -94,11 +100,15 @@ def aggregate_verify(messages: Sequence[bytes], signature: bytes, keys: Sequence
 def fast_aggregate_verify(message: bytes, signature: bytes, keys: Sequence[bytes]) -> bool:
     """Say whether an aggregate is the sum of all keys' signatures of one message: two pairings, however many.
 
-    Raises ValueError where there is no key.
+    False also where the keys sum to infinity, which everybody could sign for (FastAggregateVerify of the draft
+    runs CoreVerify on the sum, which validates it as a key). Raises ValueError where there is no key.
     """
+    check_bytes("message", message)
     if not keys:
         raise ValueError("keys: must be at least one (got none)")
-    return _fast(message, signature, keys, _SIGNING)
+    total = _find_signature("signature", signature)
+    points = _find_keys(keys)
+    return _core_verify(message, total, None if points is None else _sum(points), _SIGNING)
 
 
 def prove_possession(secret: bytes) -> bytes:
@@ -109,7 +119,8 @@ def prove_possession(secret: bytes) -> bytes:
 
 def verify_possession(proof: bytes, key: bytes) -> bool:
     """Say whether a proof is that of the secret of this public key."""
-    return _fast(key, proof, [key], _POSSESSION)
+    point = _find_key("key", key)
+    return _core_verify(key, _find_signature("proof", proof), point, _POSSESSION)
 
 
 def is_public_key(key: bytes) -> bool:
@@ -117,15 +128,18 @@ def is_public_key(key: bytes) -> bool:
     return _find_key("key", key) is not None
 
 
-def _fast(message: bytes, signature: bytes, keys: Sequence[bytes], purpose: bytes) -> bool:
-    points = _find_keys(keys)
-    total = _find_signature("signature", signature)
-    if points is None or total is None:
+def _core_verify(message: bytes, signature: G2Point | None, key: G1Point | None, purpose: bytes) -> bool:
+    """CoreVerify of the draft; None is what was no point, and a key (a sum of keys, say) may not be infinity."""
+    if signature is None or key is None or key == G1Point.identity():
         return False
-    together = G1Point.identity()
+    return _pairs_to_one([key], [G2Point.hash_to_curve(message, purpose)], signature)
+
+
+def _sum(points: list[G1Point]) -> G1Point:
+    total = G1Point.identity()
     for point in points:
-        together += point
-    return _pairs_to_one([together], [G2Point.hash_to_curve(message, purpose)], total)
+        total += point
+    return total
 
 
 def _pairs_to_one(points: list[G1Point], hashes: list[G2Point], signature: G2Point) -> bool:
@@ -141,13 +155,10 @@ def _scalar(secret: bytes) -> Scalar:
 
 
 def _find_keys(keys: Sequence[bytes]) -> list[G1Point] | None:
-    points = []
-    for i, key in enumerate(keys):
-        point = _find_key(f"keys[{i}]", key)
-        if point is None:
-            return None
-        points.append(point)
-    return points
+    """The points of all keys, or None where one of them is no key; each key's length is checked all the same."""
+    found = [_find_key(f"keys[{i}]", key) for i, key in enumerate(keys)]
+    points = [point for point in found if point is not None]
+    return points if len(points) == len(found) else None
 
 
 def _find_key(name: str, key: bytes) -> G1Point | None:

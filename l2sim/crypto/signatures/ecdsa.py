@@ -48,6 +48,12 @@ class Rule(Enum):
     """Both count: ECDSA as SEC 1 has it, and the recovery of a payee's key from an invoice (BOLT 11)."""
 
 
+def check_rule(rule: Rule) -> None:
+    """Refuse anything but a `Rule`, its name or value too: which signatures count must not hang on a spelling."""
+    if not isinstance(rule, Rule):
+        raise TypeError(f"rule: must be Rule.BITCOIN or Rule.PLAIN (got {rule!r})")
+
+
 def sign(digest: bytes, secret: bytes) -> bytes:
     """Sign a 32-byte digest: 64 bytes, r then s, low-S, nonce by RFC 6979.
 
@@ -83,8 +89,9 @@ def verify(digest: bytes, signature: bytes, public_key: bytes, *, rule: Rule = R
     """Say whether a 64-byte signature of a 32-byte digest is that of a 33-byte public key.
 
     False for r or s of 0 or n and above, for a key off the curve and, under `Rule.BITCOIN`, for a high s.
-    Raises ValueError only where an argument has another length.
+    Raises ValueError only where an argument has another length, TypeError for another type.
     """
+    check_rule(rule)
     check_bytes("digest", digest, DIGEST_BYTES)
     parsed = _parse_compact(signature)
     point = find_public_key("public_key", public_key)
@@ -96,6 +103,7 @@ def verify_der(digest: bytes, signature: bytes, public_key: bytes, *, rule: Rule
 
     The encoding must be strict DER under both rules (BIP 66); anything else is False, whatever its length.
     """
+    check_rule(rule)
     check_bytes("digest", digest, DIGEST_BYTES)
     parsed = _parse_der(signature)
     point = find_public_key("public_key", public_key)
@@ -108,12 +116,13 @@ def recover(digest: bytes, signature: bytes, *, rule: Rule = Rule.PLAIN) -> byte
     Raises ValueError where no key fits: r or s of 0 or n and above, an id above 3, no point with that x, or a
     high s under `Rule.BITCOIN`.
     """
+    check_rule(rule)
     check_bytes("digest", digest, DIGEST_BYTES)
     check_bytes("signature", signature, RECOVERABLE_BYTES)
     if signature[64] > _RECOVERY_ID_MOST:
         raise ValueError(f"signature: its recovery id must be from 0 to 3 (got {signature[64]})")
     if rule is Rule.BITCOIN and normalise(signature[:64]) != signature[:64]:
-        raise ValueError("signature: s must be at most n / 2 under Rule.BITCOIN")
+        raise ValueError(f"signature: s must be at most n / 2 under Rule.BITCOIN (got {signature.hex()})")
     parsed = ffi.new("secp256k1_ecdsa_recoverable_signature *")
     point = ffi.new("secp256k1_pubkey *")
     parse = lib.secp256k1_ecdsa_recoverable_signature_parse_compact
@@ -121,24 +130,23 @@ def recover(digest: bytes, signature: bytes, *, rule: Rule = Rule.PLAIN) -> byte
         parse(CONTEXT, parsed, signature[:64], signature[64])
         and lib.secp256k1_ecdsa_recover(CONTEXT, point, parsed, digest)
     ):
-        raise ValueError("signature: must be one that some public key made (r, s from 1 to n - 1, R on the curve)")
+        raise ValueError(
+            "signature: must be one that some public key made, with r and s from 1 to n - 1 and R on the curve "
+            f"(got {signature.hex()})"
+        )
     return serialize_public_key(point)
 
 
 def normalise(signature: bytes) -> bytes:
     """Return a 64-byte signature with the lower of s and n - s; raise ValueError where r or s is n or more."""
-    parsed = _parse_compact(signature)
-    if parsed is None:
-        raise ValueError("signature: r and s must be below n")
+    parsed = _require_compact(signature)
     lib.secp256k1_ecdsa_signature_normalize(CONTEXT, parsed, parsed)
     return _compact(parsed)
 
 
 def compact_to_der(signature: bytes) -> bytes:
     """Return the DER form, 8 to 72 bytes, of a 64-byte signature; raise ValueError where r or s is n or more."""
-    parsed = _parse_compact(signature)
-    if parsed is None:
-        raise ValueError("signature: r and s must be below n")
+    parsed = _require_compact(signature)
     out, length = ffi.new("unsigned char[]", _DER_BYTES_MOST), ffi.new("size_t *", _DER_BYTES_MOST)
     lib.secp256k1_ecdsa_signature_serialize_der(CONTEXT, out, length, parsed)
     return bytes(ffi.buffer(out, length[0]))
@@ -159,6 +167,13 @@ def _parse_compact(signature: bytes) -> CData | None:
     check_bytes("signature", signature, COMPACT_BYTES)
     parsed = ffi.new("secp256k1_ecdsa_signature *")
     return parsed if lib.secp256k1_ecdsa_signature_parse_compact(CONTEXT, parsed, signature) else None
+
+
+def _require_compact(signature: bytes) -> CData:
+    parsed = _parse_compact(signature)
+    if parsed is None:
+        raise ValueError(f"signature: r and s must be below n (got {signature.hex()})")
+    return parsed
 
 
 def _parse_der(signature: bytes) -> CData | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from l2sim.crypto.arrays import as_plain
 from l2sim.crypto.signatures._arrays import Bytes, check_rows, spread
 from l2sim.crypto.signatures._secp256k1 import COMPRESSED, X_ONLY, CData, KeyForm, ffi
 
@@ -33,7 +34,7 @@ class KeyTable:
     ([True, True], 3)
     """
 
-    __slots__ = ("_parsed", "_valid", "form")
+    __slots__ = ("_form", "_parsed", "_valid")
 
     def __init__(self, public_keys: Bytes, *, threads: int | None = None) -> None:
         x_only = isinstance(public_keys, np.ndarray) and public_keys.shape[1:] == (X_ONLY.key_bytes,)
@@ -48,7 +49,7 @@ class KeyTable:
                 valid[row] = form.parse(into + row, data + row * form.key_bytes)
 
         spread(parse, len(keys), threads)
-        self.form = form
+        self._form = form
         self._parsed = parsed
         self._valid = bytes(valid)
 
@@ -56,36 +57,52 @@ class KeyTable:
         return len(self._valid)
 
     @property
+    def form(self) -> KeyForm:
+        """Whether the keys are compressed or x-only."""
+        return self._form
+
+    @property
     def valid(self) -> npt.NDArray[np.bool_]:
         """Which rows are points of the curve; shape `(m,)`."""
         return np.frombuffer(self._valid, dtype=np.bool_)
 
     def rows(self, indices: npt.NDArray[np.integer]) -> "KeyRows":
-        """Choose the key of each signature of a batch by its row in this table.
-
-        Raises ValueError unless `indices` is a one-dimensional array of integers from 0 to len(table) - 1.
-        """
-        if not isinstance(indices, np.ndarray) or indices.ndim != 1 or indices.dtype.kind not in "iu":
-            raise ValueError("indices: must be a one-dimensional numpy array of integers")
-        if len(indices):
-            least, most = int(indices.min()), int(indices.max())
-            if least < 0 or most >= len(self):
-                raise ValueError(f"indices: must be from 0 to {len(self) - 1} (got {least} to {most})")
+        """Choose the key of each signature of a batch by its row in this table; arguments and errors as `KeyRows`."""
         return KeyRows(self, indices)
 
 
 class KeyRows:
-    """The keys of a batch of signatures, as rows of a `KeyTable`; made by `KeyTable.rows`."""
+    """The keys of a batch of signatures, as rows of a `KeyTable`.
 
-    __slots__ = ("_indices", "_table", "form")
+    Raises TypeError where `table` is no KeyTable, ValueError unless `indices` is a one-dimensional array of
+    integers from 0 to len(table) - 1.
+    """
+
+    __slots__ = ("_indices", "_table")
 
     def __init__(self, table: KeyTable, indices: npt.NDArray[np.integer]) -> None:
+        if not isinstance(table, KeyTable):
+            raise TypeError(f"table: must be a KeyTable (got {type(table).__name__})")
+        rule = "a one-dimensional numpy array of integers"
+        chosen = as_plain("indices", indices, rule).copy()  # checked once, so nobody may change them afterwards
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+            raise ValueError(f"indices: must be {rule} (got {chosen.dtype} of shape {chosen.shape})")
+        if len(chosen):
+            least, most, rows = int(chosen.min()), int(chosen.max()), len(table._valid)
+            if not rows:
+                raise ValueError(f"indices: must be empty, as the table has no keys (got {least} to {most})")
+            if least < 0 or most >= rows:
+                raise ValueError(f"indices: must be from 0 to {rows - 1} (got {least} to {most})")
         self._table = table
-        self._indices = indices.copy()  # checked once, so nobody may change them afterwards
-        self.form = table.form
+        self._indices = chosen
 
     def __len__(self) -> int:
         return len(self._indices)
+
+    @property
+    def form(self) -> KeyForm:
+        """Whether the keys are compressed or x-only."""
+        return self._table.form
 
     def pointers(self, start: int, stop: int) -> Iterator[CData | None]:
         """Yield libsecp256k1's object for each key from start to stop, None where it is no point."""

@@ -45,18 +45,18 @@ __all__ = [
 
 def is_secret(data: bytes) -> bool:
     """Say whether 32 bytes hold a usable secret; other lengths raise ValueError."""
-    check_bytes("secret", data, SECRET_BYTES)
+    check_bytes("data", data, SECRET_BYTES)
     return bool(lib.secp256k1_ec_seckey_verify(CONTEXT, data))
 
 
 def is_public_key(data: bytes) -> bool:
     """Say whether 33 bytes are a compressed point of the curve; other lengths raise ValueError."""
-    return find_public_key("public_key", data) is not None
+    return find_public_key("data", data) is not None
 
 
 def is_x_only(data: bytes) -> bool:
     """Say whether 32 bytes are the x of a point of the curve (BIP-340); other lengths raise ValueError."""
-    return find_x_only("public_key", data) is not None
+    return find_x_only("data", data) is not None
 
 
 def public_key(secret: bytes) -> bytes:
@@ -112,7 +112,8 @@ def add_points(*keys: bytes) -> bytes:
     points = [parse_public_key(f"keys[{i}]", key) for i, key in enumerate(keys)]
     total = ffi.new("secp256k1_pubkey *")
     if not lib.secp256k1_ec_pubkey_combine(CONTEXT, total, points, len(points)):
-        raise ValueError("keys: their sum must not be the point at infinity")
+        shown = ", ".join(key.hex() for key in keys)
+        raise ValueError(f"keys: their sum must not be the point at infinity (got {shown})")
     return serialize_public_key(total)
 
 
@@ -129,9 +130,13 @@ def add_secrets(secret: bytes, tweak: bytes) -> bytes:
     Raises ValueError where the sum is zero, which no secret may be.
     """
     check_secret("secret", secret)
+    check_bytes("tweak", tweak, SECRET_BYTES)
+    if int.from_bytes(tweak, "big") >= ORDER:
+        raise ValueError(f"tweak: must be below n (got {tweak.hex()})")
     total = _copy(secret)
-    if not lib.secp256k1_ec_seckey_tweak_add(CONTEXT, total, _tweak(tweak)):
-        raise ValueError("tweak: must be below n and must not bring the sum to zero")
+    if not lib.secp256k1_ec_seckey_tweak_add(CONTEXT, total, tweak):
+        # not shown: it would give the secret away
+        raise ValueError("tweak: must not bring the sum to zero (got n - secret)")
     return bytes(ffi.buffer(total))
 
 
@@ -158,12 +163,15 @@ def tweak_x_only(key: bytes, tweak: bytes) -> tuple[bytes, int]:
     `key` is x-only, 32 bytes. Raises ValueError where it is no x of the curve, the tweak is not below n or the
     sum is the point at infinity.
     """
+    check_bytes("tweak", tweak, SECRET_BYTES)
     internal = find_x_only("key", key)
     if internal is None:
         raise ValueError(f"key: must be the x of a point of secp256k1 (got {key.hex()})")
     output = ffi.new("secp256k1_pubkey *")
-    if not lib.secp256k1_xonly_pubkey_tweak_add(CONTEXT, output, internal, _tweak(tweak)):
-        raise ValueError("tweak: must be below n and must not bring the sum to the point at infinity")
+    if not lib.secp256k1_xonly_pubkey_tweak_add(CONTEXT, output, internal, tweak):
+        raise ValueError(
+            f"tweak: must be below n and must not bring the sum to the point at infinity (got {tweak.hex()})"
+        )
     parity = ffi.new("int *")
     even = ffi.new("secp256k1_xonly_pubkey *")
     lib.secp256k1_xonly_pubkey_from_pubkey(CONTEXT, even, parity, output)
@@ -185,8 +193,3 @@ def ethereum_address(key: bytes) -> bytes:
 def _copy(secret: bytes) -> CData:
     """A buffer that libsecp256k1 may change in place."""
     return ffi.new("unsigned char[]", list(secret))
-
-
-def _tweak(tweak: bytes) -> bytes:
-    check_bytes("tweak", tweak, SECRET_BYTES)
-    return tweak

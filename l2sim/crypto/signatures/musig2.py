@@ -82,29 +82,37 @@ class AggregateKey:
     Raises ContributionError naming the signer whose key is no point of the curve. Tweaks give a new object.
     """
 
-    __slots__ = ("_cache", "public_key", "signers")
-
-    signers: tuple[bytes, ...]
-    """The signers' public keys, in order."""
-
-    public_key: bytes
-    """The aggregate key, tweaks included, as 33 bytes."""
+    __slots__ = ("_cache", "_public_key", "_signers")
 
     def __init__(self, public_keys: Sequence[bytes]) -> None:
-        if not public_keys:
+        signers = tuple(public_keys)
+        if not signers:
             raise ValueError("public_keys: must be at least one (got none)")
-        points = [_find_signer(i, key) for i, key in enumerate(public_keys)]
+        points = [_find_signer(i, key) for i, key in enumerate(signers)]
         cache = ffi.new("secp256k1_musig_keyagg_cache *")
         if not lib.secp256k1_musig_pubkey_agg(CONTEXT, NULL, cache, points, len(points)):
-            raise ValueError("public_keys: their aggregate must not be the point at infinity")
-        self.signers = tuple(public_keys)
-        self._finish(cache)
+            shown = ", ".join(key.hex() for key in signers)
+            raise ValueError(f"public_keys: their aggregate must not be the point at infinity (got {shown})")
+        self._finish(cache, signers)
 
-    def _finish(self, cache: CData) -> None:
+    def _finish(self, cache: CData, signers: tuple[bytes, ...]) -> None:
         point = ffi.new("secp256k1_pubkey *")
         lib.secp256k1_musig_pubkey_get(CONTEXT, point, cache)
         self._cache = cache
-        self.public_key = serialize_public_key(point)
+        self._signers = signers
+        self._public_key = serialize_public_key(point)
+
+    # libsecp256k1 ends the process where a signer is none of the cache's: so the keys can be read, never set.
+
+    @property
+    def signers(self) -> tuple[bytes, ...]:
+        """The signers' public keys, in order."""
+        return self._signers
+
+    @property
+    def public_key(self) -> bytes:
+        """The aggregate key, tweaks included, as 33 bytes."""
+        return self._public_key
 
     @property
     def x_only(self) -> bytes:
@@ -120,10 +128,11 @@ class AggregateKey:
         cache = ffi.new("secp256k1_musig_keyagg_cache *", self._cache[0])
         add = lib.secp256k1_musig_pubkey_xonly_tweak_add if x_only else lib.secp256k1_musig_pubkey_ec_tweak_add
         if not add(CONTEXT, NULL, cache, tweak):
-            raise ValueError("tweak: must be below n and must not bring the sum to the point at infinity")
+            raise ValueError(
+                f"tweak: must be below n and must not bring the sum to the point at infinity (got {tweak.hex()})"
+            )
         tweaked = object.__new__(AggregateKey)
-        tweaked.signers = self.signers
-        tweaked._finish(cache)
+        tweaked._finish(cache, self._signers)
         return tweaked
 
 
@@ -133,18 +142,22 @@ class SecretNonce:
     Signing twice with one nonce gives the secret away; so its numbers can be neither read nor set nor copied.
     """
 
-    __slots__ = ("_secret", "public", "public_key")
-
-    public: bytes
-    """The 66-byte public nonce, to be sent to the others."""
-
-    public_key: bytes
-    """The 33-byte key of the signer that it belongs to."""
+    __slots__ = ("_public", "_public_key", "_secret")
 
     def __init__(self, secret: CData, public: bytes, public_key: bytes) -> None:
         self._secret: CData | None = secret
-        self.public = public
-        self.public_key = public_key
+        self._public = public
+        self._public_key = public_key
+
+    @property
+    def public(self) -> bytes:
+        """The 66-byte public nonce, to be sent to the others."""
+        return self._public
+
+    @property
+    def public_key(self) -> bytes:
+        """The 33-byte key of the signer that it belongs to; libsecp256k1 ends the process at any other signer's."""
+        return self._public_key
 
     def _take(self) -> CData:
         """Hand libsecp256k1's object over, once."""
@@ -178,8 +191,9 @@ def make_nonce(
         check_secret("secret", secret)
         own = ffi.new("secp256k1_pubkey *")
         lib.secp256k1_ec_pubkey_create(CONTEXT, own, secret)
-        if serialize_public_key(own) != public_key:
-            raise ValueError("secret: must be the secret of public_key")
+        found = serialize_public_key(own)
+        if found != public_key:
+            raise ValueError(f"secret: must be the secret of public_key {public_key.hex()} (got that of {found.hex()})")
     if message is not None:
         check_bytes("message", message, DIGEST_BYTES)
     if extra is not None:
@@ -211,7 +225,7 @@ def aggregate_nonces(public_nonces: Sequence[bytes]) -> bytes:
     """
     if not public_nonces:
         raise ValueError("public_nonces: must be at least one (got none)")
-    parsed = [_parse_nonce(i, nonce) for i, nonce in enumerate(public_nonces)]
+    parsed = [_parse_nonce(f"public_nonces[{i}]", i, nonce) for i, nonce in enumerate(public_nonces)]
     total = ffi.new("secp256k1_musig_aggnonce *")
     lib.secp256k1_musig_nonce_agg(CONTEXT, total, parsed, len(parsed))
     out = ffi.new("unsigned char[]", NONCE_BYTES)
@@ -266,7 +280,7 @@ class Session:
         check_bytes("partial", partial, PARTIAL_BYTES)
         if not 0 <= signer < len(self._key.signers):
             raise ValueError(f"signer: must be from 0 to {len(self._key.signers) - 1} (got {signer})")
-        nonce = _parse_nonce(signer, public_nonce)
+        nonce = _parse_nonce("public_nonce", signer, public_nonce)
         point = parse_public_key("public_key", self._key.signers[signer])
         parsed = _find_partial(partial)
         return parsed is not None and bool(
@@ -286,7 +300,7 @@ class Session:
             check_bytes(f"partials[{i}]", partial, PARTIAL_BYTES)
             found = _find_partial(partial)
             if found is None:
-                raise ContributionError(i, "psig", "must be a number below n")
+                raise ContributionError(i, "psig", f"must be a number below n (got {partial.hex()})")
             parsed.append(found)
         out = ffi.new("unsigned char[]", COMPACT_BYTES)
         lib.secp256k1_musig_partial_sig_agg(CONTEXT, out, self._session, parsed, len(parsed))
@@ -300,8 +314,8 @@ def _find_signer(signer: int, key: bytes) -> CData:
     return point
 
 
-def _parse_nonce(signer: int, nonce: bytes) -> CData:
-    check_bytes(f"public nonce of signer {signer}", nonce, NONCE_BYTES)
+def _parse_nonce(name: str, signer: int, nonce: bytes) -> CData:
+    check_bytes(name, nonce, NONCE_BYTES)
     parsed = ffi.new("secp256k1_musig_pubnonce *")
     if not lib.secp256k1_musig_pubnonce_parse(CONTEXT, parsed, nonce):
         raise ContributionError(signer, "pubnonce", _nonce_rule(nonce))
