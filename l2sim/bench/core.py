@@ -18,7 +18,7 @@ from l2sim.bench import core_rows
 from l2sim.bench.core_rows import FULL, QUICK, SkippedError
 from l2sim.bench.measure import Row, measure
 from l2sim.crypto import hashing
-from l2sim.crypto.hashing.lanes import available_cores
+from l2sim.crypto.cores import available_cores
 from l2sim.crypto.profiles import COUNTER_OF_COST, DEFAULT_PROFILE, CostProfile, load_profile
 
 FORMAT = "l2sim-core-benchmark-1"

@@ -15,7 +15,7 @@ from sha3 import keccak_256
 
 from l2sim.bench.measure import Row
 from l2sim.crypto import hashing
-from l2sim.crypto.hashing.lanes import available_cores
+from l2sim.crypto.cores import available_cores
 from l2sim.crypto.trees.bitcoin_merkle import merkle_root
 from l2sim.crypto.trees.sparse import SparseMerkleTree
 from l2sim.crypto.trees.sparse_plain import PlainSparseTree

@@ -15,7 +15,6 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from l2sim.crypto.cores import available_cores as available_cores
 from l2sim.crypto.hashing import compiler, lanes_keccak, lanes_sha256, reference
 from l2sim.crypto.hashing.compiler import CompiledKernel, LanesUnavailableError
 

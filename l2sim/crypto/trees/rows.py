@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from l2sim.crypto.arrays import as_plain
+
 NODE_BYTES = 32
 Rows = NDArray[np.uint8]
 RowsLike = NDArray[np.uint8] | Sequence[bytes]
@@ -16,6 +18,7 @@ def as_rows(name: str, values: RowsLike) -> Rows:
     Raises `ValueError` that names the argument `name`, the rule and what came.
     """
     if isinstance(values, np.ndarray):
+        values = as_plain(name, values, f"a numpy array (n, {NODE_BYTES}) of uint8")
         if values.dtype != np.uint8:
             raise ValueError(f"{name}: must be of type uint8 (got {values.dtype})")
         if values.ndim != 2 or values.shape[1] != NODE_BYTES:
