@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
 import simpy
-from simpy.events import NORMAL
+from simpy.events import NORMAL, URGENT, EventPriority
 
 NS_PER_US: Final = 1_000
 NS_PER_MS: Final = 1_000_000
@@ -71,10 +71,19 @@ class Environment(simpy.Environment):
 
     def call_at(self, time_ns: int, function: Callable[..., object], *args: Any) -> Call:
         """Call `function(*args)` at `time_ns`, which must not lie in the past."""
+        return self._call(time_ns, NORMAL, function, args)
+
+    def call_first_at(self, time_ns: int, function: Callable[..., object], *args: Any) -> Call:
+        """Call `function(*args)` at `time_ns` before all plain calls of that instant, whenever they were scheduled."""
+        return self._call(time_ns, URGENT, function, args)
+
+    def _call(
+        self, time_ns: int, priority: EventPriority, function: Callable[..., object], args: tuple[Any, ...]
+    ) -> Call:
         if time_ns < self._now:
             raise ValueError(f"a call must not be scheduled in the past (got {time_ns} ns, now is {self._now} ns)")
         call = Call(self, function, args)
-        heappush(self._queue, (time_ns, NORMAL, next(self._eid), call))  # type: ignore[misc]  # a Call acts as an event
+        heappush(self._queue, (time_ns, priority, next(self._eid), call))  # type: ignore[misc]  # a Call acts as an event
         return call
 
     def call_in(self, delay_ns: int, function: Callable[..., object], *args: Any) -> Call:

@@ -85,7 +85,8 @@ class Chain(ABC):
     def sleep_until(self, time_ns: int) -> None:
         """Make no blocks until then: for long waits in which the system has nothing on its way.
 
-        Heights go on as if blocks had been made; the fee level afterwards is the one before.
+        Heights go on as if blocks had been made. The fee level afterwards is the one before, or, where the chain
+        runs its fee market through the end of the sleep, one of that later time.
         Raises InvariantError if a transaction of the system is waiting.
         """
 

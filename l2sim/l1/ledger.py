@@ -16,12 +16,16 @@ class Ledger(Chain):
         self.name = name
         self.asset = asset
         self.spending = {purpose: Spending() for purpose in Purpose}
-        self.height = -1
-        """Height of the last block, -1 before the first."""
+        self._height = -1
         self._environment = environment
         self._recorder = recorder
         self._confirmed_at: dict[int, list[tuple[Receipt, OnReceipt]]] = {}
         self._asleep_until_ns = 0
+
+    @property
+    def height(self) -> int:
+        """Height of the last block, -1 before the first."""
+        return self._height
 
     def confirm(self, receipt: Receipt, confirmations: int, done: OnReceipt) -> None:
         """Call `done(receipt)` when the block of `receipt` has that many confirmations (1: it is in a block).
@@ -41,7 +45,7 @@ class Ledger(Chain):
         """Make no blocks until then: for long waits in which the system has nothing on its way.
 
         Heights go on and confirmations come as if blocks had been made, but nothing is packed, drawn or
-        recorded; the fee level afterwards is the one before. A transaction submitted meanwhile ends the sleep.
+        recorded. A transaction submitted meanwhile ends the sleep.
         Raises InvariantError if a transaction of the system is waiting.
         """
         if self.pending:
@@ -56,7 +60,7 @@ class Ledger(Chain):
 
     def _grow(self, receipts: Iterable[tuple[Receipt, OnReceipt | None]] = ()) -> None:
         """Go one height up, hand out the block's receipts in its order, then tell who waited for this height."""
-        self.height += 1
+        self._height += 1
         for receipt, on_included in receipts:
             if on_included is not None:
                 on_included(receipt)

@@ -244,7 +244,7 @@ def test_ten_thousand_waiting_are_taken_in_order() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"block_interval_s": 0}, "greater than 0"),
+        ({"block_interval_s": 0}, "greater than or equal to 1"),
         ({"reserved_wu": 3_999_999}, "must hold at least one background transaction of 1200 wu"),
         ({"background": {"median_sat_per_vb": 0.05}}, "must not be below the relay minimum of 0.1 sat/vB"),
         ({"fork": "bpo2"}, "Extra inputs"),

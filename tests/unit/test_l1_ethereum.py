@@ -9,6 +9,7 @@ from l2sim.errors import InvariantError
 from l2sim.l1.base import Purpose, Receipt, Refusal
 from l2sim.l1.build import build_chain
 from l2sim.l1.ethereum.background import MOST_LOAD, EthereumBackground, poisson_quantile
+from l2sim.l1.ethereum.chain import WAKING_SLOTS
 from l2sim.l1.ethereum.config import EthereumConfig
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB
 from l2sim.l1.ethereum.mempool import EthereumTransaction
@@ -216,8 +217,10 @@ def test_sleep_keeps_heights_and_fees() -> None:
     environment.run_until(10 * SLOT_NS)
     before = chain.base_fee_wei, chain.blob_base_fee_wei
     chain.sleep_until(50_010 * SLOT_NS)
-    environment.run_until(50_009 * SLOT_NS)
+    environment.run_until((50_009 - WAKING_SLOTS) * SLOT_NS)
     assert (chain.base_fee_wei, chain.blob_base_fee_wei) == before
+    environment.run_until(50_009 * SLOT_NS)
+    assert chain.base_fee_wei != before[0], "the market has run again before the sleep ends"
     assert len(recorder.blocks) == 10
     chain.submit(ethereum_tx(1))
     with pytest.raises(InvariantError, match="must not sleep"):
@@ -322,3 +325,35 @@ def test_build_chain() -> None:
     chain = build_chain("e", EthereumConfig(), Environment(), Streams(1), Recorder(0))
     assert (chain.name, chain.asset, chain.pending) == ("e", Asset.ETH, 0)
     assert GAS_PER_BLOB == 131_072
+
+
+def test_what_happens_in_a_sleep_happens_as_if_every_slot_were_made() -> None:
+    """Confirmations, new sleeps and a transaction come out the same whether quiet slots are skipped or stepped."""
+
+    def live(missed_slot_rate: float) -> tuple[list[tuple[int, int]], list[int], int]:
+        environment, chain, recorder = ethereum(background={}, missed_slot_rate=missed_slot_rate)
+        seen: list[tuple[int, int]] = []
+        chain.submit(ethereum_tx(0), lambda receipt: chain.confirm(receipt, 700, note))
+
+        def note(receipt: Receipt) -> None:
+            seen.append((environment.now // SLOT_NS, receipt.height))
+
+        environment.run_until(5 * SLOT_NS)
+        chain.sleep_until(10_000 * SLOT_NS)
+        environment.call_at(300 * SLOT_NS + 5, chain.sleep_until, 5_000 * SLOT_NS)
+        environment.call_at(900 * SLOT_NS, chain.submit, ethereum_tx(1), note)
+        environment.call_at(2_000 * SLOT_NS + 1, chain.submit, ethereum_tx(2), note)
+        environment.run_until(2_100 * SLOT_NS)
+        return seen, recorder.blocks.columns["height"], chain.height
+
+    # A rate so small that no slot is missed still makes the chain step through every one.
+    assert live(0.0) == live(1e-15)
+
+
+def test_a_fee_spike_before_a_sleep_is_gone_after_it() -> None:
+    environment, chain, _ = ethereum(background={})
+    environment.run_until(10 * SLOT_NS)
+    chain.base_fee_wei *= 1_000
+    chain.sleep_until(1_000 * SLOT_NS)
+    environment.run_until(1_000 * SLOT_NS)
+    assert chain.base_fee_wei < 10**9

@@ -45,7 +45,7 @@ class BitcoinConfig(Config):
     kind: Literal["bitcoin"] = "bitcoin"
     block_times: Literal["poisson", "clocked"] = "poisson"
     """Exponential waiting times between blocks as in proof of work, or one block each interval."""
-    block_interval_s: float = Field(default=600.0, gt=0, le=86_400)
+    block_interval_s: float = Field(default=600.0, ge=1, le=86_400)
     """Mean time between blocks, seconds."""
     max_block_wu: int = Field(default=4_000_000, ge=4_000, le=400_000_000)
     """Most weight a block may have, wu (BIP 141)."""

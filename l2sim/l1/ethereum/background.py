@@ -78,6 +78,12 @@ class EthereumBackground:
         if self._max_blobs:
             self._arrive_blobs(blob_base_fee_wei)
 
+    def age(self, slots: int) -> None:
+        """Let the level of demand move on by so many slots at once, as its autoregressive law says."""
+        memory = self._memory**slots
+        spread = self._config.drift_sigma * math.sqrt(1 - memory**2)
+        self._drift = memory * self._drift + spread * float(self._normals.standard_normal())
+
     def _arrive_blobs(self, blob_base_fee_wei: int) -> None:
         mean = self._mean_blobs
         if blob_base_fee_wei > self._tolerance_wei:

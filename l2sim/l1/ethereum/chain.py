@@ -18,6 +18,9 @@ from l2sim.results.recorder import Recorder
 
 BASE_FEE_HEADROOM = 2
 """Wallets cap the fee at twice the base fee plus tip: enough for five full blocks in a row (1.125**5 = 1.8)."""
+WAKING_SLOTS = 256
+"""Slots before the end of a sleep in which the fee market runs again, unrecorded, so that what is paid on waking is
+not the level on falling asleep: many times what the base fee needs to find its level (12.5 % a slot)."""
 TIP_MEMORY_BLOCKS = 10
 """Recent blocks whose price of entry wallets look at for their tip."""
 
@@ -65,6 +68,10 @@ class EthereumChain(Ledger):
                 config, streams.get(f"l1/{name}/gas demand"), streams.get(f"l1/{name}/blob demand")
             )
         self._slot_ns = ns(config.slot_s)
+        self._last_slot_ns = 0
+        self._last_fill_ns = 0
+        self._skipping = False
+        """Whether the next slot event lies further ahead than the next slot."""
         self._entry_tips: deque[int] = deque(maxlen=TIP_MEMORY_BLOCKS)
         self._wallet_tip_wei = round(config.background.median_tip_gwei * WEI_PER_GWEI)
 
@@ -73,7 +80,7 @@ class EthereumChain(Ledger):
         if self._background is not None:
             for _ in range(self.config.background.burn_in_slots):
                 self._fill()
-        self._environment.call_in(self._slot_ns, self._make_slot)
+        self._next_slot = self._environment.call_first_at(self._slot_ns, self._make_slot)
 
     def submit(self, transaction: EthereumTransaction, on_included: OnReceipt | None = None) -> Refusal | None:
         """Send a transaction; `on_included` is called with its receipt at the time of its block.
@@ -95,6 +102,7 @@ class EthereumChain(Ledger):
             return Refusal.TOO_LARGE
         if transaction.blobs > self.fork.max_transaction_blobs:
             return Refusal.BAD_BLOBS
+        self._catch_up()
         return self._mempool.add(transaction, on_included)
 
     def suggest_fees(self) -> tuple[int, int]:
@@ -140,17 +148,85 @@ class EthereumChain(Ledger):
     def _blob_fee(self) -> int:
         return blob_base_fee(self.excess_blob_gas, self.fork.blob_update_fraction) if self.fork.max_blobs else 0
 
+    def confirm(self, receipt: Receipt, confirmations: int, done: OnReceipt) -> None:
+        """Call `done(receipt)` when the block of `receipt` has that many confirmations: see `Chain.confirm`."""
+        self._catch_up()
+        super().confirm(receipt, confirmations, done)
+
+    def sleep_until(self, time_ns: int) -> None:
+        """Make no blocks until then: see `Chain.sleep_until`. Slots in which nothing is due cost nothing.
+
+        The level of demand moves on as its law says, and the fee market runs again before the sleep ends.
+        """
+        self._catch_up()
+        super().sleep_until(time_ns)
+
+    def _catch_up(self) -> None:
+        """Count the slots skipped so far as made, and go on slot by slot."""
+        if self._skipping:
+            passed = self._skipped
+            self._skipping = False
+            self._height += passed
+            self._last_slot_ns += passed * self._slot_ns
+            self._next_slot.cancel()
+            self._next_slot = self._environment.call_first_at(self._last_slot_ns + self._slot_ns, self._make_slot)
+
+    @property
+    def _skipped(self) -> int:
+        """Slots that have passed since the last one that was made or stepped through."""
+        return (self._environment.now - self._last_slot_ns) // self._slot_ns
+
+    @property
+    def height(self) -> int:
+        """Height of the last block, -1 before the first."""
+        return self._height + self._skipped if self._skipping else self._height
+
+    @property
+    def _slots_to_sleep(self) -> int:
+        """Slots after this one that lie before the end of the sleep."""
+        return -(-(self._asleep_until_ns - self._environment.now) // self._slot_ns) - 1
+
+    def _skip(self) -> None:
+        """While asleep, go straight to the slot before which nothing can happen."""
+        slots_asleep = self._slots_to_sleep - WAKING_SLOTS
+        heights_quiet = min(self._confirmed_at, default=self.height + 1 + slots_asleep) - self.height - 1
+        skipped = min(slots_asleep, heights_quiet)
+        if skipped > 0:
+            self._skipping = True
+            self._next_slot.cancel()
+            next_ns = self._environment.now + (skipped + 1) * self._slot_ns
+            self._next_slot = self._environment.call_first_at(next_ns, self._make_slot)
+
     def _make_slot(self) -> None:
-        self._environment.call_in(self._slot_ns, self._make_slot)
+        if self._skipping:
+            self._skipping = False
+            self._height += self._skipped - 1  # this slot counts itself
+        self._last_slot_ns = self._environment.now
+        # A block is made before anything else of its instant: what is sent at that instant waits for the next.
+        self._next_slot = self._environment.call_first_at(self._last_slot_ns + self._slot_ns, self._make_slot)
         missed = self.config.missed_slot_rate > 0 and self._misses.uniform() < self.config.missed_slot_rate
         if self._asleep:
             if not missed:
                 self._grow()
+            if not self._asleep:
+                return
+            if self._slots_to_sleep < WAKING_SLOTS:
+                self._run_market()
+            elif self.config.missed_slot_rate == 0:
+                self._skip()
         elif missed:
             if self._background is not None:
                 self._background.arrive(self.base_fee_wei, self.blob_base_fee_wei)
         else:
             self._make_block()
+
+    def _run_market(self) -> None:
+        """Move fees on as a block of others' transactions does, after letting demand move on through the sleep."""
+        if self._background is not None:
+            slept = (self._environment.now - self._last_fill_ns) // self._slot_ns - 1
+            if slept > 0:
+                self._background.age(slept)
+        self._fill()
 
     def _make_block(self) -> None:
         base_fee_wei, blob_fee_wei = self.base_fee_wei, self.blob_base_fee_wei
@@ -185,6 +261,7 @@ class EthereumChain(Ledger):
 
     def _fill(self) -> Filling:
         """Fill the next block, and move the fees in force on to the one after."""
+        self._last_fill_ns = self._environment.now
         if self._background is not None:
             self._background.arrive(self.base_fee_wei, self.blob_base_fee_wei)
         filling = fill_block(
