@@ -82,10 +82,10 @@ class Result(RunData):
         from l2sim.results.metrics import amortised_cost
 
         def cost(summary: Mapping[str, Any]) -> float | None:
-            running = summary["running_cost_usd_per_payment"]
-            if running is None:
+            fixed, running = summary["fixed_cost_usd_per_user"], summary["running_cost_usd_per_payment"]
+            if fixed is None or running is None:
                 return None
-            return amortised_cost(summary["fixed_cost_usd_per_user"], running, payments_per_user)
+            return amortised_cost(fixed, running, payments_per_user)
 
         return {name: cost(summary) for name, summary in self.summary.items()}
 

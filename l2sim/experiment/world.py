@@ -36,7 +36,8 @@ class Life:
     1. L1 starts, users come in.
     2. The payment phase, from `horizon.payments_ns`.
     3. Settling: until nothing is under way, at most until `horizon.settle_ns`.
-    4. Leaving: until everyone is out and all is final, at most until `horizon.end_ns`.
+    4. Leaving: until everyone is out and all is final, at most until `horizon.end_ns`. What is still under way
+       goes on; what is undecided at the end is unfinished.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Life:
         """Live through all phases; raises InvariantError if money was made or lost."""
         horizon = self.world.horizon
         self._progress = progress
+        self._reported = 0.0
         self.chain.start()
         self.system.onboard()
         self._run_until(horizon.payments_ns)
@@ -103,8 +105,13 @@ class Life:
         """What the finished system says of itself."""
         system, spending = self.system, self.chain.spending
         audit = system.audit()
+        members = system.membership()
         return SystemFacts(
             kind=self.kind,
+            users_in=members.came_in,
+            users_out=members.went_out,
+            stranded=members.stranded,
+            everyone_left=system.left,
             asset=system.asset,
             users=self.world.workload.users,
             payments_start_ns=self.world.horizon.payments_ns,
@@ -146,10 +153,14 @@ class Life:
             self._report()
 
     def _report(self) -> None:
-        if self._progress is not None:
-            now, end = self.world.environment.now, self.world.horizon.end_ns
+        if self._progress is None:
+            return
+        # Counting is linear in payments: once a per mille of simulated time is often enough.
+        done = self.world.environment.now / self.world.horizon.end_ns
+        if done >= self._reported + 0.001:
+            self._reported = done
             record = self.world.recorder.payments
-            self._progress(now / end, len(record) - record.undecided)
+            self._progress(done, len(record) - record.undecided)
 
     def _sample(self, time_ns: int) -> None:
         series, record = self.world.recorder.series, self.world.recorder.payments
@@ -169,10 +180,11 @@ class Life:
         record, series = self.world.recorder.payments, self.world.recorder.series
         start = self.world.horizon.payments_ns
         width = max(1, -(-(self.payments_end_ns - start) // INTERVALS))
+        shown = 4 * INTERVALS
         for measure, times in (("submitted", record.submitted_ns), ("assured", record.assured_ns)):
-            known = times[times != NEVER]
+            known = times[(times != NEVER) & (times < start + shown * width)]
             counts = np.bincount((np.maximum(known, start) - start) // width, minlength=INTERVALS)
-            for interval, count in enumerate(counts[: 4 * INTERVALS].tolist()):
+            for interval, count in enumerate(counts.tolist()):
                 series.append(time_ns=start + (interval + 1) * width, measure=measure, value=float(count))
 
 
@@ -182,4 +194,5 @@ def horizon_of(scenario: "Scenario", payment_phase_ns: int) -> tuple[Horizon, in
     payments_ns = ns(phases.onboarding_s)
     payments_end_ns = payments_ns + payment_phase_ns
     settle_ns = payments_end_ns + ns(phases.settling_s)
-    return Horizon(payments_ns, settle_ns, settle_ns + ns(phases.leaving_s)), payments_end_ns
+    spread_s = scenario.workload.users if phases.leaving_spread_s is None else phases.leaving_spread_s
+    return Horizon(payments_ns, settle_ns, settle_ns + ns(phases.leaving_s), ns(spread_s)), payments_end_ns

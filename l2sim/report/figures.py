@@ -28,8 +28,10 @@ def draw(data: RunData, name: str) -> Figure:
     """Draw a figure by its name, one of `FIGURES`; raises KeyError for any other."""
     with mpl.rc_context(PARAMETERS):
         figure = FIGURES[name].drawn(data)
-        figure.draw_without_rendering()  # lay it out once, not again for each format it is saved in
-        figure.set_layout_engine("none")
+        engine = figure.get_layout_engine()
+        if engine is not None:  # lay it out once, not again for each format it is saved in
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         return figure
 
 
@@ -137,43 +139,57 @@ def _ecdf(axes: Axes, values: npt.NDArray[Any], label: str, index: int, below: i
 
 
 def l1(data: RunData) -> Figure:
-    """Fee level and block use of each L1 over time, as each system found it, up to any long sleep of the chain."""
+    """Fee level, blob fee and block use of each L1 over time, as each system found it, until the chain first sleeps."""
     rows = data.blocks()
     chains = list(dict.fromkeys(rows["chain"].to_pylist()))
-    figure = chart(width=max(8.0, 5.2 * len(chains)), height=6.4)
-    panels = figure.subplots(2, max(1, len(chains)), squeeze=False, sharex="col")
+    with_blobs = rows["blob_fee_level"].null_count < len(rows)
+    height = 3 if with_blobs else 2
+    figure = chart(width=max(8.0, 5.2 * len(chains)), height=3.2 * height)
+    panels = figure.subplots(height, max(1, len(chains)), squeeze=False, sharex="col")
     for place, chain in enumerate(chains):
-        level, use = panels[0][place], panels[1][place]
+        column_panels = [panels[row][place] for row in range(height)]
         gwei = False
         for index, system in enumerate(data.systems):
             hours = column(data, "blocks", system, "time_ns", chain=chain) / NS_PER_S / 3600
             if len(hours) == 0:
                 continue
             awake = _awake(hours)
-            gwei = gwei or len(column(data, "blocks", system, "blob_fee_level", chain=chain)) > 0
-            used = column(data, "blocks", system, "used", chain=chain)
-            limit = column(data, "blocks", system, "limit", chain=chain)
-            fee_level = column(data, "blocks", system, "fee_level", chain=chain)
+            used = column(data, "blocks", system, "used", chain=chain)[:awake]
+            limit = column(data, "blocks", system, "limit", chain=chain)[:awake]
+            blob_fee = column(data, "blocks", system, "blob_fee_level", chain=chain)[:awake]
+            gwei = gwei or len(blob_fee) > 0
             # Systems on one chain meet the same background: wide lines below, thin ones above, so that all show.
-            width = 3.5 / (1 + 0.8 * index)
-            colour = look(index)["color"]
-            level.plot(hours[:awake], fee_level[:awake], label=system, linewidth=width, color=colour)
-            smooth = _running_mean(used[:awake] / limit[:awake], max(1, awake // 100))
-            use.plot(hours[:awake], 100 * smooth, label=system, linewidth=width, color=colour)
-        level.set(title=chain, ylabel="base fee [gwei]" if gwei else "lowest fee rate in the block [sat/vB]")
-        level.set_yscale("log")
-        level.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        level.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        use.set(ylabel="block space used [%]", xlabel="time since the start of the run [h]")
-        use.set_ylim(0, 105)
-        level.legend(fontsize=8)
+            shape: dict[str, Any] = {"linewidth": 3.5 / (1 + 0.8 * index), "color": look(index)["color"]}
+            fee_level = column(data, "blocks", system, "fee_level", chain=chain)[:awake]
+            column_panels[0].step(hours[:awake], fee_level, where="post", label=system, **shape)
+            smooth = _running_mean(used / limit, max(1, awake // 100))
+            column_panels[1].step(hours[:awake], 100 * smooth, where="post", **shape)
+            if with_blobs and len(blob_fee):
+                column_panels[2].step(hours[:awake], blob_fee, where="post", **shape)
+        column_panels[0].set(title=chain, ylabel="base fee [gwei]" if gwei else "lowest fee rate in the block [sat/vB]")
+        column_panels[1].set(ylabel="block space used [%]")
+        column_panels[1].set_ylim(0, 105)
+        column_panels[0].legend(fontsize=8)
+        fee_panels = [column_panels[0]]
+        if with_blobs and gwei:
+            column_panels[2].set(ylabel="blob base fee [gwei]")
+            fee_panels.append(column_panels[2])
+        elif with_blobs:
+            column_panels[2].set_axis_off()
+            column_panels[1].tick_params(labelbottom=True)
+        for panel in fee_panels:
+            panel.set_yscale("log")
+            panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            panel.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        lowest = column_panels[2] if with_blobs and gwei else column_panels[1]
+        lowest.set_xlabel("time since the start of the run [h]")
     return figure
 
 
 def _awake(hours: Floats) -> int:
-    """How many blocks come before the chain first sleeps: before a gap of half the record and 100 usual ones."""
+    """How many blocks come before the chain first sleeps: before a gap of more than a hundred usual ones."""
     gaps = np.diff(hours)
-    long: npt.NDArray[np.intp] = np.flatnonzero((gaps > 0.5 * (hours[-1] - hours[0])) & (gaps > 100 * np.median(gaps)))
+    long: npt.NDArray[np.intp] = np.flatnonzero(gaps > 100 * np.median(gaps)) if len(gaps) else np.empty(0, np.intp)
     return int(long[0]) + 1 if len(long) else len(hours)
 
 
@@ -192,12 +208,12 @@ def cost(data: RunData) -> Figure:
     payments = np.logspace(0, 5, 400)
     for index, system in enumerate(data.systems):
         if system not in lines:
-            axes.plot([], [], label=f"{system} (no payment completed)", **look(index))
+            axes.plot([], [], label=f"{system} (no curve: nobody completed a payment and left)", **look(index))
             continue
         fixed, running = lines[system]
         axes.plot(payments, [amortised_cost(fixed, running, n) for n in payments], label=system, **look(index))
         measured = data.summary[system]["payments_per_user"]
-        if payments[0] <= measured <= payments[-1]:
+        if measured is not None and payments[0] <= measured <= payments[-1]:
             here = amortised_cost(fixed, running, measured)
             axes.plot(measured, here, marker="o", markersize=6, color=look(index)["color"])
     seen = [point for point in crossings(data) if payments[0] <= point["payments_per_user"] <= payments[-1]]
@@ -234,7 +250,7 @@ def cost_lines(data: RunData) -> dict[str, tuple[float, float]]:
     return {
         system: (summary["fixed_cost_usd_per_user"], summary["running_cost_usd_per_payment"])
         for system, summary in data.summary.items()
-        if summary["running_cost_usd_per_payment"] is not None
+        if summary["running_cost_usd_per_payment"] is not None and summary["fixed_cost_usd_per_user"] is not None
     }
 
 
@@ -306,9 +322,9 @@ FIGURES: dict[str, Drawing] = {
     "cost": Drawing(
         cost,
         "What a payment costs",
-        "Cost of one payment against the number of payments a user makes between coming in and going out: the L1 fees "
-        "of channel opens and closes, deposits and withdrawals are shared by all of them. A cross marks where two "
-        "systems cost the same.",
+        "Cost of one payment against the number of payments a user makes between coming in and going out, for users "
+        "who pay as often as in this run and stay longer: what channel opens and closes, deposits and withdrawals cost "
+        "is shared by all their payments. A cross marks where two systems cost the same.",
     ),
     "throughput": Drawing(
         throughput, "What gets through", "Payments assured a second; the grey area is what was sent."
@@ -317,12 +333,15 @@ FIGURES: dict[str, Drawing] = {
     "latency": Drawing(
         latency,
         "How fast",
-        "Share of completed payments that are assured (above) and final (below) within the time on the axis.",
+        "Share of completed payments that are assured (above) and final (below) within the time on the axis. Final "
+        "means that nobody can take the money back: on channels as long as the payee, or a watchtower for it, looks at "
+        "L1 in time to punish an old state; on a rollup once the challenge window is over or the proof accepted. Lines "
+        "that coincide lie over each other, later systems thinner.",
     ),
     "money": Drawing(money, "Where the money went", "Parts of the cost of a payment, as this run measured them."),
     "l1": Drawing(
         l1,
         "The chains below",
-        "Fee level and block use of each L1, background demand included, as each system found it.",
+        "Fee level, block use and blob fee of each L1, background demand included, as each system found it.",
     ),
 }

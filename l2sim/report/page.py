@@ -25,7 +25,7 @@ def comparison(data: RunData) -> list[Row]:
 
     return [
         row("payments completed", lambda s: f"{s['completed']:,} of {s['offered']:,} ({share(s['success_rate'])})"),
-        row("throughput", lambda s: f"{number(s['throughput_per_s'])} /s"),
+        row("throughput, until the last is assured", lambda s: f"{number(s['throughput_per_s'])} /s"),
         row("assured, median", lambda s: seconds(s["latency_s"]["assured"]["p50"])),
         row("assured, 95 %", lambda s: seconds(s["latency_s"]["assured"]["p95"])),
         row("final, median", lambda s: seconds(s["latency_s"]["final"]["p50"])),
@@ -35,8 +35,10 @@ def comparison(data: RunData) -> list[Row]:
         row("cost a payment, all amortised", lambda s: usd(s["cost_usd_per_payment"])),
         row("coming in and going out, a user", lambda s: usd(s["fixed_cost_usd_per_user"])),
         row("all other cost, a payment", lambda s: usd(s["running_cost_usd_per_payment"])),
-        row("L1 bytes a payment", lambda s: number(s["l1_bytes_per_payment"])),
-        row("capital locked (time average)", lambda s: usd(s["capital_locked_usd"])),
+        row("users who came in / went out", lambda s: f"{s['users']['came_in']:,} / {s['users']['went_out']:,}"),
+        row("money left behind", lambda s: usd(s["users"]["stranded_usd"])),
+        row("L1 bytes a payment (blobs count whole)", lambda s: number(s["l1_bytes_per_payment"])),
+        row("capital in the whole system, while payments run", lambda s: f"${s['capital_locked_usd']:,.0f}"),
         row("signatures made / verified", lambda s: f"{s['signatures_made']:,} / {s['signatures_verified']:,}"),
         row("hashes", lambda s: f"{s['hashes']:,}"),
         row("money conserved", lambda s: "yes, to the last unit" if s["conserved"] else "NO"),
@@ -65,19 +67,39 @@ def headline(data: RunData) -> list[str]:
     done = {name: s for name, s in data.summary.items() if s["cost_usd_per_payment"] is not None}
     if done:
         best = min(done, key=lambda name: float(done[name]["cost_usd_per_payment"]))
-        per_user = done[best]["payments_per_user"]
+        verdict = f"{best} is cheapest" if len(done) > 1 else f"{best} costs"
         sentences.append(
-            f"With {number(per_user)} payments a user, as run, {best} is cheapest: "
+            f"With {number(done[best]['payments_per_user'])} payments a user, as run, {verdict}: "
             f"{usd(done[best]['cost_usd_per_payment'])} a payment."
         )
     for point in crossings(data):
         n = point["payments_per_user"]
         if 1 <= n <= 1e6:
+            times = f"{n:,.0f}" if n >= 10 else f"{n:.1f}"
             sentences.append(
-                f"{point['cheaper_above']} becomes cheaper than {point['cheaper_below']} from "
-                f"{number(n)} payments a user on ({usd(point['cost_usd'])} a payment)."
+                f"{point['cheaper_above']} becomes cheaper than {point['cheaper_below']} from about {times} payments a "
+                f"user on ({usd(point['cost_usd'])} a payment)."
             )
     return sentences
+
+
+def cautions(data: RunData) -> list[str]:
+    """What a reader must know before trusting a figure, in sentences; usually nothing."""
+    found = []
+    for system in data.systems:
+        summary = data.summary[system]
+        users = summary["users"]
+        if not users["everyone_left"]:
+            found.append(
+                f"{system}: the run ended before everyone was out and everything final ({users['went_out']} of "
+                f"{users['came_in']} users are out): its totals lack the rest. Allow more time with phases.leaving_s."
+            )
+        if users["came_in"] < users["all"]:
+            found.append(
+                f"{system}: {users['all'] - users['came_in']} of {users['all']} users never came in, so their payments "
+                "failed and cost nothing. Give them more funds, or more time with phases.onboarding_s."
+            )
+    return found
 
 
 def _environment() -> Environment:
@@ -103,6 +125,7 @@ def report_html(data: RunData, figures: dict[str, str]) -> str:
             scenario=run["scenario"],
             scenario_text=canonical_json(run["scenario"]),
             headline=headline(data),
+            cautions=cautions(data),
             comparison=comparison(data),
             failures=failures(data),
             drawings=FIGURES,

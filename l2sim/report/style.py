@@ -4,16 +4,19 @@ import io
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart with every common kind of colour blindness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2, 2, 2)))
 
+PNG_DPI = 150
+
 PARAMETERS: Any = {  # matplotlib types its keys one by one
     "figure.facecolor": "white",
     "figure.dpi": 110,
-    "savefig.dpi": 150,
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 11,
@@ -57,13 +60,21 @@ def look(index: int) -> dict[str, Any]:
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes, the same for equal figures."""
+    # The canvas itself, not savefig, which draws everything a first time only to find its size.
     with mpl.rc_context(PARAMETERS), io.BytesIO() as buffer:
-        figure.savefig(buffer, format="png", metadata={"Software": "l2sim"})
+        usual_dpi = figure.dpi
+        figure.dpi = PNG_DPI
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(buffer, metadata={"Software": "l2sim"})
+        figure.dpi = usual_dpi
         return buffer.getvalue()
 
 
 def svg(figure: Figure) -> str:
     """The figure as SVG text, the same for equal figures."""
     with mpl.rc_context(PARAMETERS), io.StringIO() as buffer:
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "l2sim"})
+        usual_dpi = figure.dpi
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": "l2sim"})
+        figure.dpi = usual_dpi
         return buffer.getvalue()

@@ -1,5 +1,7 @@
 """Numbers as people read them."""
 
+import math
+
 SECONDS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -48,10 +50,14 @@ def usd_tick(value: float) -> str:
 def share(value: float | None) -> str:
     """A share as per cent.
 
-    >>> share(0.98765)
-    '98.8 %'
+    >>> share(0.98765), share(0.99991), share(1.0)
+    ('98.8 %', '99.99 %', '100 %')
     """
-    return "–" if value is None else f"{100 * value:.3g} %"
+    if value is None:
+        return "–"
+    if 0.9995 <= value < 1:  # all but a few is not all
+        return f"{math.floor(10_000 * value) / 100:.2f} %"
+    return f"{100 * value:.3g} %"
 
 
 def number(value: float | None) -> str:

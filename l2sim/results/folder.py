@@ -48,6 +48,7 @@ def write_folder(folder: Path, fill: Callable[[Path], None], *, force: bool = Fa
 
     Raises ResultsError if the place is taken or cannot be written. Whatever `fill` raises leaves nothing behind.
     """
+    folder = Path(os.path.realpath(folder))  # a link stays, what it points to is replaced
     refuse_existing(folder, force)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +116,7 @@ def read_table(folder: Path, name: str) -> pa.Table:
 
 
 def export_csv(run_folder: Path, out: Path, *, force: bool = False) -> tuple[Path, ...]:
-    """Write every table of a run folder as CSV into `out`, whole or not at all; returns the files.
+    """Write every table of a run folder as CSV into `out`, each file whole or not at all; returns the files.
 
     Bytes columns are written as hexadecimal. Raises ResultsError.
     """

@@ -9,7 +9,9 @@ Rates and latencies are over completed payments, amounts of money in US dollars 
 - *fee*: what the payer paid on top of the amount.
 - *cost*: what users pay for the system (L1 fees for coming in, for paying and for going out, and fees to
   operators) plus what operators lose, if their own costs exceed the fees they took.
-- *cost at n payments a user*: (what coming in and going out cost, a user) / n + all other cost, a payment.
+- *cost at n payments a user*: (what coming in and going out cost, a user) / n + all other cost, a payment. It is
+  the cost for users who pay as often as in the run and stay longer: what operators lose in a time is shared
+  by the payments of that time, so a busier run has a lower curve and not only a point further right on it.
 """
 
 from collections.abc import Mapping
@@ -33,6 +35,14 @@ class SystemFacts:
     kind: str
     asset: Asset
     users: int
+    users_in: int
+    """Users who came onto the system."""
+    users_out: int
+    """Users who got their money out again."""
+    stranded: int
+    """Users' money left behind because going out would cost more."""
+    everyone_left: bool
+    """Whether the run lasted until everyone was out and everything final."""
     payments_start_ns: int
     payments_end_ns: int
     l1_fees: Mapping[str, int]
@@ -109,6 +119,16 @@ def cost_of(facts: SystemFacts, prices: Prices) -> Cost:
         operators_l1=usd("operate") * facts.operator_l1_share,
         operators_other=facts.operator_costs_usd,
     )
+
+
+def fixed_per_user(facts: SystemFacts, cost: Cost) -> float | None:
+    """What coming in cost those who came in, and going out those who went out; None where nobody did.
+
+    A run that ends before everyone is out still knows what going out costs, from those who are.
+    """
+    if not facts.users_in or not facts.users_out:
+        return None
+    return cost.onboarding / facts.users_in + cost.leaving / facts.users_out
 
 
 def _own_bytes(facts: SystemFacts) -> float:
@@ -192,9 +212,16 @@ def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices) -> dict
             "total": cost.total,
         },
         "cost_usd_per_payment": each(cost.total),
-        "fixed_cost_usd_per_user": cost.fixed / facts.users,
+        "fixed_cost_usd_per_user": fixed_per_user(facts, cost),
         "running_cost_usd_per_payment": each(cost.running),
-        "payments_per_user": count / facts.users,
+        "payments_per_user": count / facts.users_in if facts.users_in else None,
+        "users": {
+            "all": facts.users,
+            "came_in": facts.users_in,
+            "went_out": facts.users_out,
+            "stranded_usd": facts.stranded * usd,
+            "everyone_left": facts.everyone_left,
+        },
         "l1_bytes_per_payment": each(_own_bytes(facts)),
         "l1_transactions": dict(facts.l1_transactions),
         "capital_locked_usd": facts.capital_locked * usd,

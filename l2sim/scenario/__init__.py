@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from l2sim.scenario.loader import load_scenario, parse_scenario, scenario_schema
-    from l2sim.scenario.schema import Scenario, resolved, scenario_sha256
+    from l2sim.scenario.schema import Scenario, input_digests, resolved, scenario_sha256
     from l2sim.scenario.templates import template_names, template_text
 
 _HOMES = {
@@ -16,6 +16,7 @@ _HOMES = {
     "load_scenario": "loader",
     "parse_scenario": "loader",
     "scenario_schema": "loader",
+    "input_digests": "schema",
     "resolved": "schema",
     "scenario_sha256": "schema",
     "template_names": "templates",
@@ -24,6 +25,7 @@ _HOMES = {
 
 __all__ = [
     "Scenario",
+    "input_digests",
     "load_scenario",
     "parse_scenario",
     "resolved",

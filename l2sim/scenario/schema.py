@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
@@ -14,6 +15,7 @@ from l2sim.l1.config import ChainConfig
 from l2sim.money import CENTS_PER_USD, Prices
 from l2sim.scenario.document import KeyPath
 from l2sim.scenario.problems import ListedProblemsError
+from l2sim.scenario.sweep import SweepConfig
 from l2sim.scenario.wording import NAME_LENGTH, NAME_PATTERN, did_you_mean, show
 from l2sim.systems.lightning.config import LightningConfig
 from l2sim.systems.onchain.config import OnchainConfig
@@ -51,8 +53,11 @@ class PhasesConfig(Config):
     """From the start of the run to the first payment, in seconds: channels are opened, deposits made."""
     settling_s: float = Field(default=600.0, gt=0, le=1e9)
     """Longest wait for undecided payments after the payment phase, in seconds."""
-    leaving_s: float = Field(default=86_400.0, gt=0, le=1e9)
-    """Longest wait for the users' exits and for finality after that, in seconds."""
+    leaving_s: float = Field(default=864_000.0, gt=0, le=1e9)
+    """Longest wait for the users' exits and for finality after that, in seconds; a challenge window must fit in."""
+    leaving_spread_s: float | None = Field(default=None, ge=0, le=1e9)
+    """Over how long users begin to go out, in seconds; without it a second for each user, so that what going out
+    costs does not hang on how many do. 0 for a mass exit: everyone at the same instant."""
 
 
 class Scenario(Config):
@@ -64,6 +69,10 @@ class Scenario(Config):
     """What the scenario is for, in a sentence or more."""
     seed: int = Field(default=1, ge=0, lt=2**64)
     """Root of all random numbers."""
+    replications: int = Field(default=1, ge=1, le=10_000)
+    """Independent repetitions, each with random numbers of its own; from 2 on, results have intervals."""
+    sweep: SweepConfig = SweepConfig()
+    """Points of a study, for `l2sim sweep`: keys of this scenario and the values they take."""
     crypto: Literal["real", "modelled"] = "modelled"
     """real: every key, signature, verification and root is really made; modelled: they are counted."""
     cost_profile: str = Field(default=DEFAULT_PROFILE, min_length=1)
@@ -134,6 +143,34 @@ def scenario_sha256(scenario: Scenario) -> str:
     """SHA-256 of the canonical JSON of the resolved scenario, in hexadecimal: equal for equal scenarios."""
     text = json.dumps(resolved(scenario), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def input_digests(scenario: Scenario) -> dict[str, dict[str, str]]:
+    """What the scenario reads beside itself: for each key that names a file, its path as written and its SHA-256.
+
+    Of a folder, the digest is that of its files' names and digests in order of name.
+    """
+    found: dict[str, dict[str, str]] = {}
+    values = scenario.model_dump(mode="json")
+    for key_path, written in sorted(scenario._written_paths.items()):
+        resolved_path: Any = values
+        for part in key_path:
+            resolved_path = resolved_path[part]
+        found[".".join(map(str, key_path))] = {"path": written, "sha256": _file_sha256(Path(resolved_path))}
+    return found
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for member in sorted(path.iterdir()):
+            if member.is_file():
+                digest.update(f"{member.name} {_file_sha256(member)}\n".encode())
+    else:
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
 
 
 def with_written_paths(scenario: Scenario, written: dict[KeyPath, str]) -> Scenario:

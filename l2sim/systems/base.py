@@ -4,7 +4,8 @@ The life of a system in a run, in order:
 
 1. `onboard()` at time 0: users come in (channel opens, deposits); every step is an L1 transaction.
 2. `pay(i)` at the time of each payment, from `horizon.payments_ns` on, one arrival ahead.
-3. `leave()` once every payment is decided or the settling time is over: users go out (closes, withdrawals).
+3. `leave()` once every payment is decided or the settling time is over: users go out (closes, withdrawals), each
+   at its own time of `leaving_times_ns()`. Payments still under way go on.
 4. `finish()` at the end: undecided payments become `UNFINISHED`, last rows are written.
 
 `settled` says when nothing is under way any more between 2 and 3, `left` between 3 and 4. `audit()` may be
@@ -35,9 +36,11 @@ class Horizon:
     payments_ns: int
     """When the payment phase begins: onboarding must be done by then, or payments fail."""
     settle_ns: int
-    """When undecided payments are given up and users begin to leave, at the latest."""
+    """When users begin to leave, at the latest: sooner if every payment is decided."""
     end_ns: int
     """When the run ends, at the latest."""
+    leaving_spread_ns: int = 0
+    """Over how long users begin to go out, spread evenly: all at once if 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,18 @@ class Economics:
     operator_l1_share: float = 1.0
     """Which part of the operators' L1 spending belongs to this run: 1, or run time over the lifetime of what
     they built (routers' own channels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who came in and who went out; known in full at the end of a run."""
+
+    came_in: int
+    """Users whose way onto the system was confirmed."""
+    went_out: int
+    """Users whose money is back on L1, or who had none left to take."""
+    stranded: int
+    """Users' money left behind because going out would cost more, in the asset's smallest unit."""
 
 
 class PaymentSystem(ABC):
@@ -162,6 +177,17 @@ class PaymentSystem(ABC):
     def finish(self) -> None:
         """Write what is known only at the end of the run; called once, after the last event."""
 
+    def leaving_times_ns(self) -> list[int]:
+        """When each user begins to go out, from now on; the same spread for every system of a run."""
+        spread_ns = self.world.horizon.leaving_spread_ns
+        shares = self.world.streams.get("leaving").generator.random(self.world.workload.users)
+        now = self.world.environment.now
+        return [now + int(share * spread_ns) for share in shares.tolist()]
+
+    @abstractmethod
+    def membership(self) -> Membership:
+        """Who came in and who went out so far."""
+
     @abstractmethod
     def audit(self) -> Audit:
         """Where the money is now."""
@@ -177,5 +203,5 @@ class PaymentSystem(ABC):
 
 
 __all__ = [
-    "Asset", "Audit", "CryptoMode", "Economics", "Horizon", "PaymentSystem", "Purpose", "World",
+    "Asset", "Audit", "CryptoMode", "Economics", "Horizon", "Membership", "PaymentSystem", "Purpose", "World",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from l2sim.engine.environment import NS_PER_S, ns
 from l2sim.engine.streams import Streams
 from l2sim.errors import InputError
-from l2sim.money import Prices
+from l2sim.money import MSAT_PER_BTC, Prices
 from l2sim.workload.config import (
     AmountsConfig,
     MerchantPairs,
@@ -31,6 +31,7 @@ from l2sim.workload.trace import read_trace
 Users = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
+ALL_BITCOIN_MSAT = 21_000_000 * MSAT_PER_BTC  # the supply, in msat: sums of balances stay inside 64 bits
 BLOCK = 65_536  # arrivals drawn at a time
 LATEST_NS = 2.0**62  # keeps times that will be cut off inside a signed 64-bit integer
 
@@ -50,6 +51,11 @@ def draw_workload(config: WorkloadConfig, prices: Prices, streams: Streams) -> W
     (3, [20000, 20000, 20000], np.int64(100000000))
     """
     funds_msat = _draw_amounts("funds", config.funds, prices, streams, config.users)
+    if math.fsum(funds_msat.tolist()) > ALL_BITCOIN_MSAT:
+        raise InputError(
+            "workload.funds: all users together must not bring more than there is, 21 million BTC "
+            f"(got {math.fsum(funds_msat.tolist()) / MSAT_PER_BTC:,.0f} BTC)"
+        )
     if isinstance(config.arrivals, TraceArrivals):
         trace = read_trace(config.arrivals.path, config.users, prices)
         kept = len(trace.time_ns) if config.duration_s is None else trace.before(ns(config.duration_s))

@@ -21,10 +21,11 @@ class RollupLife(RuleBasedStateMachine):
     @initialize(
         seed=st.integers(0, 3),
         optimistic=st.booleans(),
+        spread_s=st.sampled_from([0, 1_000]),
         picks=st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(1, USERS - 1), st.sampled_from(AMOUNTS_SAT)),
                        min_size=12, max_size=12),
     )  # fmt: skip
-    def begin(self, seed: int, optimistic: bool, picks: list[tuple[int, int, int]]) -> None:
+    def begin(self, seed: int, optimistic: bool, spread_s: int, picks: list[tuple[int, int, int]]) -> None:
         rows = [(0.0, payer, (payer + step) % USERS, amount * SAT_MSAT) for payer, step, amount in picks]
         settlement = (
             {"kind": "optimistic", "challenge_window_s": 7_200, "proposal_interval_s": 600}
@@ -38,6 +39,7 @@ class RollupLife(RuleBasedStateMachine):
             onboarding_s=120,
             payments_s=600,
             end_s=86_400,
+            leaving_spread_s=spread_s,
             batcher={"max_interval_s": 20},
             settlement=settlement,
         )
@@ -79,6 +81,11 @@ class RollupLife(RuleBasedStateMachine):
         audit = self.system.audit()
         audit.check("the end")
         assert self.system.bridge.depositing_wei == 0
+        members = self.system.membership()
+        assert 0 <= members.went_out <= USERS
+        assert members.came_in == int(self.system.bridge.came_in.sum())
+        # Whatever has not gone out to L1 was not worth taking.
+        assert members.stranded == self.system.accounts.total_wei + audit.in_flight
         outcomes = self.world.recorder.payments.outcome
         assert not (outcomes[: self.sent] == Outcome.PENDING).any()
         assert (outcomes[self.sent :] == Outcome.PENDING).all()

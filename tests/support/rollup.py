@@ -1,5 +1,6 @@
 """A rollup in a world of its own, and its life from onboarding to the last exit."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ def rollup(
     onboarding_s: float = 600,
     payments_s: float = 3_600,
     end_s: float = 20 * 86_400,
+    leaving_spread_s: float = 0,
     seed: int = 1,
     **settings: Any,
 ) -> tuple[RollupSystem, World]:
@@ -38,6 +40,7 @@ def rollup(
         load, "eth", chain_config, crypto=crypto, seed=seed, onboarding_s=onboarding_s, payments_s=payments_s,
         end_s=end_s,
     )  # fmt: skip
+    built = replace(built, horizon=replace(built.horizon, leaving_spread_ns=round(leaving_spread_s * NS_PER_S)))
     return RollupSystem("rollup", config(**settings), built, built.chains["eth"]), built
 
 

@@ -115,6 +115,7 @@ def test_a_channel_closes_after_its_last_htlc():
     environment.run_until(made.world.horizon.payments_ns + 20_000_000)
     assert made.htlcs.under_way > 0
     made.leave()
+    environment.run_until(environment.now)
     phases = made.state.phase[made.population.backbone_channels :]
     assert (phases == Phase.CLOSING).all()
     assert made.chain.pending == 5 - 1  # the payer's channel waits

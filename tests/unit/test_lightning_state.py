@@ -6,7 +6,7 @@ import pytest
 from l2sim.crypto.onion.failures import FailureCode
 from l2sim.errors import InvariantError
 from l2sim.systems.lightning.config import Channels
-from l2sim.systems.lightning.state import ChannelState, Phase, Refusal, commitment_fee_msat
+from l2sim.systems.lightning.state import ChannelState, Phase, Refusal, Waived, commitment_fee_msat
 from tests.support.lightning import SAT, line
 
 
@@ -20,14 +20,14 @@ def test_the_largest_first_htlc_of_a_funder_leaves_reserve_anchors_and_twice_the
     state = channel(1_000_000, 0, Channels(commitment_feerate_sat_per_kw=2_500))
     most = 1_000_000 - 10_000 - 660 - 5_000 * 1_468 // 1_000
     assert most == 982_000
-    assert state.spendable_msat(np.array([0]), 900_000 * SAT).tolist() == [most * SAT]
+    assert state.spendable_msat(np.array([0])).tolist() == [most * SAT]
     assert state.refusal(0, most * SAT) is None
     assert state.refusal(0, most * SAT + 1) is Refusal.INSUFFICIENT_BALANCE
 
 
 def test_the_other_side_keeps_its_reserve_alone():
     state = channel(500_000, 500_000)
-    assert state.spendable_msat(np.array([1]), 10**8).tolist() == [490_000 * SAT]
+    assert state.spendable_msat(np.array([1])).tolist() == [490_000 * SAT]
     assert state.refusal(1, 490_000 * SAT) is None
     assert state.refusal(1, 490_000 * SAT + 1) is Refusal.INSUFFICIENT_BALANCE
 
@@ -35,7 +35,7 @@ def test_the_other_side_keeps_its_reserve_alone():
 def test_nobody_adds_an_htlc_that_the_funder_could_not_pay_for():
     state = channel(900, 999_100)
     assert state.refusal(1, 100_000 * SAT) is Refusal.INSUFFICIENT_BALANCE
-    assert state.spendable_msat(np.array([1]), 100_000 * SAT).tolist() == [0]
+    assert state.spendable_msat(np.array([1])).tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,31 @@ def test_slots_are_counted_in_each_direction():
     state.lock(0, 1_000 * SAT)
     assert state.refusal(0, 1_000 * SAT) is Refusal.TOO_MANY_HTLCS
     assert Refusal.TOO_MANY_HTLCS.code is FailureCode.TEMPORARY_CHANNEL_FAILURE
-    assert state.spendable_msat(np.array([0, 1]), 1_000 * SAT)[0] == 0
+    assert state.spendable_msat(np.array([0, 1])).tolist() == [0, 490_000 * SAT]
     assert state.refusal(1, 1_000 * SAT) is None
+
+
+@pytest.mark.parametrize("edge", [0, 1])
+def test_what_can_be_spent_is_what_is_not_refused_around_the_dust_limit(edge):
+    # Every balance of the side that funds the channel, from one that cannot pay for a commitment with one output
+    # to one that can pay for two and an HTLC above dust.
+    for funder_sat in range(1_000, 1_900):
+        state = channel(funder_sat, 100_000, Channels(reserve_ppm=0))
+        spendable = int(state.spendable_msat(np.array([edge]))[0])
+        for amount_msat in (1_000, 353 * SAT, 354 * SAT - 1, 354 * SAT, 400 * SAT, spendable, spendable + 1):
+            if amount_msat >= 1_000:
+                assert (state.refusal(edge, amount_msat) is None) == (amount_msat <= spendable), funder_sat
+
+
+def test_rules_are_waived_one_after_the_other():
+    state = channel(900, 999_100, Channels(max_accepted_htlcs=1), htlc_max_msat=200_000 * SAT)
+    state.lock(1, 1_000 * SAT)
+    limits = [state.spendable_msat(np.array([1]), waived)[0] for waived in Waived]
+    # Its slot is taken; the funder could not pay; what it announces; what it owns above its reserve; anything.
+    assert limits[:4] == [0, 0, 200_000 * SAT, (999_100 - 1_000 - 10_000) * SAT]
+    assert limits[4] > 10**12
+    state.begin_closing(0)
+    assert [state.spendable_msat(np.array([1]), waived)[0] for waived in Waived] == [0] * 5
 
 
 def test_an_htlc_is_money_on_its_way():

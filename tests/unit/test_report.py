@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 import l2sim.report.words
 from l2sim import Result
 from l2sim.report.figures import FIGURES, crossings, draw
-from l2sim.report.page import comparison, headline, report_html, write_report
+from l2sim.report.page import cautions, comparison, headline, report_html, write_report
 from l2sim.report.style import png, svg
 from l2sim.results.metrics import amortised_cost
 from tests.support.scenarios import small_result
@@ -105,6 +105,14 @@ def test_the_answer_comes_first_and_names_the_cheapest() -> None:
     result = small_result()
     best = min(result.systems, key=lambda name: result.summary[name]["cost_usd_per_payment"])
     assert best in headline(result)[0]
+
+
+def test_a_report_warns_of_users_who_never_came_in_or_never_got_out() -> None:
+    assert cautions(small_result()) == []
+    cut_short = small_result("phases.leaving_s=60", "workload.funds={kind: lognormal, median_usd: 30, sigma: 0.5}")
+    warnings = "\n".join(cautions(cut_short))
+    assert "optimistic: the run ended before everyone was out" in warnings
+    assert "users never came in" in warnings
 
 
 def test_a_result_shows_itself_in_a_notebook() -> None:

@@ -19,7 +19,11 @@ def facts(**changes: object) -> SystemFacts:
     values: dict[str, object] = {
         "kind": "lightning",
         "asset": Asset.BTC,
-        "users": 2,
+        "users": 3,
+        "users_in": 2,
+        "users_out": 2,
+        "stranded": 0,
+        "everyone_left": True,
         "payments_start_ns": 10 * S,
         "payments_end_ns": 20 * S,
         "l1_fees": {"onboard": 4 * USD_MSAT, "exit": 2 * USD_MSAT, "payment": 0, "operate": 10 * USD_MSAT},
@@ -85,6 +89,15 @@ def test_a_summary_by_hand() -> None:
     assert summary["cpu_s"] == {"nodes": 3.0}
     per_payment = amortised_cost(3.0, 1.25 / 2, summary["payments_per_user"])
     assert per_payment == pytest.approx(summary["cost_usd_per_payment"]), "the curve goes through the measured point"
+
+
+def test_costs_of_coming_in_and_going_out_are_shared_by_those_who_did() -> None:
+    halfway = facts(users_out=1, everyone_left=False)
+    summary = summarise(halfway, record(), PRICES)
+    assert summary["fixed_cost_usd_per_user"] == pytest.approx(4.0 / 2 + 2.0 / 1)
+    assert summary["users"]["everyone_left"] is False
+    nobody = summarise(facts(users_in=0, users_out=0), record(), PRICES)
+    assert nobody["fixed_cost_usd_per_user"] is None
 
 
 def test_a_run_in_which_nothing_worked_has_no_costs_a_payment() -> None:

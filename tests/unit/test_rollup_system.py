@@ -11,7 +11,9 @@ from l2sim.engine import NS_PER_S
 from l2sim.errors import InputError
 from l2sim.l1.base import Purpose
 from l2sim.results.outcomes import Outcome
+from l2sim.systems.base import Membership
 from l2sim.systems.rollup.channel import assemble, decode_blocks, decompress
+from l2sim.systems.rollup.config import MAX_L1_GAS
 from l2sim.systems.rollup.roots import payments_root
 from l2sim.systems.rollup.transactions import MESSAGE_PASSER
 from tests.support.rollup import SAT_MSAT, config, let_out, live, onboard, pay_all, random_load, rollup
@@ -57,7 +59,7 @@ def test_payments_fail_for_want_of_money_or_of_a_deposit_and_cost_nothing() -> N
     assert record.outcome.tolist() == [Outcome.INSUFFICIENT_FUNDS, Outcome.NOT_ONBOARDED, Outcome.COMPLETED]
     assert record.fee[:2].tolist() == [0, 0]
     assert record.assured_ns[:2].tolist() == [-1, -1]
-    assert system.bridge.without_deposit == 1
+    assert system.membership().came_in == 2
     assert world.recorder.batches.columns["payments"] == [1]
     assert system.work.ecdsa_signs == 3 + 2 + 1  # payments, deposits, a batch
 
@@ -156,7 +158,7 @@ def test_everyone_leaves_with_what_is_left_after_the_fees() -> None:
     live(system, world)
     audit = system.audit()
     assert system.left
-    assert system.stranded_wei == 0
+    assert system.membership() == Membership(came_in=10, went_out=10, stranded=0)
     assert audit.in_flight == 0
     assert audit.balances == system.bridge.wallets_wei
     exits = world.chains["eth"].spending[Purpose.EXIT]
@@ -176,8 +178,8 @@ def test_who_has_less_than_leaving_costs_stays() -> None:
     poor_wei = system.accounts.balance_wei(1)
     let_out(system, world)
     assert system.left
-    assert system.stranded_wei == poor_wei > 0
-    assert system.stranded_users == 1
+    assert poor_wei > 0
+    assert system.membership() == Membership(came_in=2, went_out=1, stranded=poor_wei)
     assert world.chains["eth"].spending[Purpose.EXIT].transactions == 2
     system.audit().check("left")
 
@@ -216,6 +218,44 @@ def test_a_batch_never_exceeds_its_target_unless_one_block_does() -> None:
     assert len(small_world.recorder.batches) == 50  # one L2 block each
 
 
+def test_blocks_that_a_batch_had_no_room_for_keep_their_time_in_the_next() -> None:
+    # The batcher takes blocks to shrink to a hundredth: the first batch is far too large when its time is up.
+    load = random_load(400, 50, 100)
+    interval_s = 60
+    system, world = rollup(load, batcher={"target_bytes": 20_000, "max_interval_s": interval_s})
+    system.batcher._ratio = 0.01
+    onboard(system, world)
+    pay_all(system, world)
+    batches = world.recorder.batches.columns
+    payments, record = batches["payments"], world.recorder.payments
+    assert sum(payments) == 400
+    assert batches["closed_ns"][0] - batches["opened_ns"][0] == interval_s * NS_PER_S
+    first = 0
+    for number, count in enumerate(payments):
+        assert batches["opened_ns"][number] == record.assured_ns[first]
+        assert batches["closed_ns"][number] <= batches["opened_ns"][number] + interval_s * NS_PER_S
+        first += count
+    assert batches["opened_ns"][1] < batches["closed_ns"][0]
+
+
+def test_fees_that_results_cannot_record_end_the_run_with_the_reason() -> None:
+    load = workload([(1.0, 0, 1, 1_000)], [RICH, RICH])
+    dear = {"fork": "london", "initial_base_fee_wei": 10**6}
+    system, world = rollup(load, chain=dear)
+    onboard(system, world)
+    world.chains["eth"].base_fee_wei = 10**19  # type: ignore[attr-defined]  # an EthereumChain
+    with pytest.raises(InputError, match="fee of an L2 transfer must be at most 9223372036854775807 wei"):
+        pay_all(system, world)
+    system, world = rollup(load, chain=dear)
+    onboard(system, world)
+    system.open()
+    world.environment.run_until(world.horizon.payments_ns + 10 * NS_PER_S)
+    world.chains["eth"].base_fee_wei = 10**16  # type: ignore[attr-defined]  # an EthereumChain
+    system.batcher.close()
+    with pytest.raises(InputError, match="fees of a batch must be at most 9223372036854775807 wei"):
+        world.environment.run_until(world.environment.now + 60 * NS_PER_S)
+
+
 def test_a_batch_larger_than_six_blobs_takes_more_transactions() -> None:
     load = random_load(9_500, 500, 20, funds_sat=10_000_000)
     system, world = rollup(
@@ -247,6 +287,19 @@ def test_transactions_that_no_l1_block_can_hold_are_refused_before_the_run() -> 
         rollup(load, chain={"gas_limit": 4_000_000})
     with pytest.raises(InputError, match="a step of an exit must fit"):
         rollup(load, chain={"gas_limit": 100_000}, batcher={"medium": "blob"})
+    small = {"deposit_gas": 21_000}
+    with pytest.raises(InputError, match=r"a proposal or proof must fit into 80000 gas of eth \(got 90000\)"):
+        rollup(
+            load, chain={"gas_limit": 80_000}, batcher={"medium": "blob"}, bridge=small,
+            settlement={"kind": "optimistic", "prove_gas": 21_000, "claim_gas": 21_000},
+        )  # fmt: skip
+    with pytest.raises(InputError, match="a proposal or proof must fit"):
+        rollup(
+            load, chain={"gas_limit": 280_000}, batcher={"medium": "blob"}, bridge=small,
+            settlement={"kind": "validity", "claim_gas": 21_000},
+        )  # fmt: skip
+    with pytest.raises(InputError, match="a proposal or proof must fit into 16777216 gas"):  # the data counts as well
+        rollup(load, settlement={"kind": "validity", "verify_gas": MAX_L1_GAS})
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -275,6 +328,7 @@ def test_an_idle_rollup_sleeps_through_the_challenge_window() -> None:
         ({"settlement": {"kind": "validity", "provers": 0}}, "greater than or equal to 1"),
         ({"settlement": {"kind": "trust me"}}, "optimistic"),
         ({"batcher": {"max_interval": 5}}, "Extra inputs"),
+        ({"fees": {"l2_base_fee_wei": 10**15, "priority_fee_wei": 10**15}}, r"at most 9223372036854775807 wei.*lower"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, object], rule: str) -> None:

@@ -91,7 +91,9 @@ class AttachedUsers(Config):
 class NodeUsers(Config):
     """Users are nodes that the network already has; they pay from the channels they find there.
 
-    Their workload funds are not used, and the cost of their channels is that of the backbone.
+    Their workload funds are not used, and the cost of their channels is that of the backbone. They also forward
+    for others. What they earn by it is not netted: every routing fee counts as a cost of the users and as income
+    of the operators, whoever earned it, so the users' cost is an upper bound.
     """
 
     kind: Literal["nodes"]

@@ -22,6 +22,7 @@ from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.mempool import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.recorder import NEVER
+from l2sim.systems.base import Membership
 from l2sim.systems.lightning.config import AttachedUsers, Backbone
 from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.routing import RoutingTable
@@ -99,6 +100,8 @@ class UserChannels:
         self._users = users
         self._confirmations = confirmations
         self._first = population.backbone_channels
+        self._users_in_network = len(population.node_of_user)
+        self._user_of_channel = population.user_of_channel
         self._funds_sat = population.funds_sat.tolist()
         self._state = state
         self._table = table
@@ -106,6 +109,8 @@ class UserChannels:
         self._work = work
         self._book = book
         self._leaving = False
+        self._due = [False] * len(self._funds_sat)
+        """Whether the time of each channel's user to leave has come."""
         self._unscheduled = len(self._funds_sat)
         self._alive = 0
         self._closing: set[int] = set()
@@ -117,6 +122,8 @@ class UserChannels:
         """Money paid out by closes."""
         self.too_small = 0
         """Channels that were not opened because the user's funds are too small."""
+        self.stranded_msat = 0
+        """Users' balances in channels whose close had nothing to pay them; it went into the closing fees."""
 
     def onboard(self, window_ns: int, stream: Stream) -> None:
         """Open every channel at its own time, evenly spread over the next `window_ns`."""
@@ -159,16 +166,21 @@ class UserChannels:
         """The channel is usable, and announced."""
         self._book.opened_ns[channel] = self._environment.now
         self._state.open(channel)
-        if self._leaving:
+        if self._due[channel - self._first]:
             self._begin_closing(channel)
         else:
             self._table.announce(channel, int(self._state.capacity_msat[channel]))
 
-    def leave(self) -> None:
-        """Close every open channel as soon as its last HTLC is gone; others once they are confirmed."""
+    def leave(self, times_ns: list[int]) -> None:
+        """Open no more channels, and close each once the time of its user has come; `times_ns` has one a user."""
         self._leaving = True
-        open_now = np.flatnonzero(self._state.phase[self._first :] == Phase.OPEN) + self._first
-        for channel in open_now.tolist():
+        for i, user in enumerate(self._user_of_channel.tolist()):
+            self._environment.call_at(times_ns[user], self._leave, self._first + i)
+
+    def _leave(self, channel: int) -> None:
+        """Close a channel as soon as its last HTLC is gone; one still being funded once it is confirmed."""
+        self._due[channel - self._first] = True
+        if self._state.phase[channel] == Phase.OPEN:
             self._begin_closing(channel)
 
     def _begin_closing(self, channel: int) -> None:
@@ -189,16 +201,32 @@ class UserChannels:
         txid = self._signer.close(channel, user_out_sat, router_out_sat)
         self._work.close_channel()
         transaction = BitcoinTransaction(txid, weight_wu, fee, Purpose.EXIT)
-        _submit(self._chain, transaction, lambda receipt: self._closed(channel, fee, receipt))
+        _submit(self._chain, transaction, lambda receipt: self._closed(channel, fee, user_out_sat, receipt))
 
-    def _closed(self, channel: int, fee: int, receipt: Receipt) -> None:
+    def _closed(self, channel: int, fee: int, user_out_sat: int, receipt: Receipt) -> None:
         self._book.closed_ns[channel] = receipt.time_ns
         self._book.close_fee_sat[channel] = fee
         balances = self._state.close(channel)
         self._book.end_balance_msat[channel] = balances[0]
         self.fees_msat += fee * MSAT_PER_SAT
         self.left_msat += sum(balances) - fee * MSAT_PER_SAT
+        if user_out_sat == 0:
+            self.stranded_msat += balances[0]
         self._alive -= 1
+
+    def membership(self) -> Membership:
+        """Who has had a channel confirmed, and who of them has all channels closed on L1.
+
+        Users that are nodes of the network are on it from the start, and stay.
+        """
+        if len(self._user_of_channel) == 0:
+            return Membership(came_in=self._users_in_network, went_out=0, stranded=0)
+        phase = self._state.phase[self._first :]
+        came_in = np.zeros(self._users_in_network, np.bool_)
+        came_in[self._user_of_channel[self._book.opened_ns[self._first :] != NEVER]] = True
+        went_out = came_in.copy()
+        went_out[self._user_of_channel[(phase != Phase.UNFUNDED) & (phase != Phase.CLOSED)]] = False
+        return Membership(int(came_in.sum()), int(went_out.sum()), self.stranded_msat)
 
 
 class Renewals:

@@ -5,6 +5,9 @@ learns from its failure how far it came; and tries again at once, until no route
 or the time is over.
 """
 
+from collections.abc import Callable
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,8 +29,25 @@ from l2sim.systems.lightning.routing import (
     fee_limit_msat,
 )
 from l2sim.systems.lightning.search import Searcher
-from l2sim.systems.lightning.state import ChannelState, Phase, Refusal
+from l2sim.systems.lightning.state import ChannelState, Phase, Refusal, Waived
 from l2sim.workload.payments import Workload
+
+# What a payment ends with when it could go out over the payer's own channels only without a rule: the first that
+# is enough.
+OWN_OBSTACLES: Final = (
+    (Waived.SLOTS, Outcome.TOO_MANY_HTLCS),
+    (Waived.OTHER_SIDES_FEE, Outcome.NO_LIQUIDITY),
+    (Waived.MAXIMUM, Outcome.NO_ROUTE),
+    (Waived.BALANCE, Outcome.INSUFFICIENT_FUNDS),
+)
+# The same when one of them refused an attempt at the last moment.
+REFUSED_BY_OWN: Final = {
+    Refusal.CHANNEL_DISABLED: Outcome.NO_ROUTE,
+    Refusal.AMOUNT_BELOW_MINIMUM: Outcome.AMOUNT_TOO_SMALL,
+    Refusal.AMOUNT_ABOVE_MAXIMUM: Outcome.NO_ROUTE,
+    Refusal.TOO_MANY_HTLCS: Outcome.TOO_MANY_HTLCS,
+    Refusal.INSUFFICIENT_BALANCE: Outcome.INSUFFICIENT_FUNDS,
+}
 
 
 class OwnEdges:
@@ -65,10 +85,12 @@ class OwnEdges:
 class _Live:
     """A payment under way."""
 
-    __slots__ = ("deadline_ns", "last_hop", "last_refusal")
+    __slots__ = ("deadline_ns", "last_hop", "last_refusal", "shunned")
 
     def __init__(self, deadline_ns: int) -> None:
         self.deadline_ns = deadline_ns
+        self.shunned: list[int] = []
+        """Own edges that refused an attempt: not tried again for this payment."""
         self.last_refusal: Refusal | None = None
         self.last_hop = NEVER
 
@@ -148,9 +170,9 @@ class Payments:
         payer, payee = self._ends(payment)
         amount_msat = int(self._workload.amount_msat[payment])
         own = self._own.of(payer)
-        own.limit_msat[:] = self._state.spendable_msat(own.edge, amount_msat)
+        own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
         if own.limit_msat.max() < amount_msat:
-            self._end(payment, Outcome.INSUFFICIENT_FUNDS)
+            self._end(payment, self._why_not_out(payer, own, live, amount_msat))
             return
         query = self._searcher.query(payer, payee, amount_msat, fee_limit_msat(self._payer, amount_msat), now)
         memory = self._belief.of(payer)
@@ -172,10 +194,40 @@ class Payments:
         assert self._network is not None  # `use` comes before the first payment
         self._network.send(Attempt(payment, nodes, route))
 
+    def _limits(self, own: OwnChannels, live: _Live, waived: Waived) -> npt.NDArray[np.int64]:
+        """What the payer can send over each of its channels, those aside that refused this payment."""
+        limits = self._state.spendable_msat(own.edge, waived)
+        if live.shunned:
+            limits[np.isin(own.edge, live.shunned)] = 0
+        return limits
+
+    def _own_obstacle(
+        self, own: OwnChannels, live: _Live, enough: Callable[[npt.NDArray[np.int64]], bool]
+    ) -> Outcome | None:
+        """The first rule of the payer's own channels without which their limits are enough."""
+        before = own.limit_msat
+        for waived, outcome in OWN_OBSTACLES:
+            limits = self._limits(own, live, waived)
+            if not np.array_equal(limits, before) and enough(limits):
+                return outcome
+            before = limits
+        return None
+
+    def _why_not_out(self, payer: int, own: OwnChannels, live: _Live, amount_msat: int) -> Outcome:
+        """Why none of the payer's own channels takes the amount."""
+        if live.last_refusal is not None and live.last_hop == 0:
+            return REFUSED_BY_OWN[live.last_refusal]
+        obstacle = self._own_obstacle(own, live, lambda limits: bool(limits.max() >= amount_msat))
+        if obstacle is not None:
+            return obstacle
+        return Outcome.NO_ROUTE if self._own.has_open_channel(payer) else Outcome.NOT_ONBOARDED
+
     def _why_no_route(self, query: Query, own: OwnChannels, live: _Live, remembers: bool) -> Outcome:
         """What stood in the way, by searching again without it."""
         pruned = self._searcher.pruned
         if live.last_refusal is not None:
+            if live.last_hop == 0:
+                return REFUSED_BY_OWN[live.last_refusal]
             return Outcome.TOO_MANY_HTLCS if live.last_refusal is Refusal.TOO_MANY_HTLCS else Outcome.NO_LIQUIDITY
         if remembers:
             if self._searcher.find(query, own) is not None:
@@ -186,10 +238,16 @@ class Payments:
             if self._searcher.find(query, own) is not None:
                 return Outcome.FEE_LIMIT
             pruned |= self._searcher.pruned
-        own = own._replace(limit_msat=np.full(len(own.edge), MAX_PAYMENT_MSAT, np.int64))
-        if pruned & PRUNED_BY_OWN_FUNDS and self._searcher.find(query, own) is not None:
-            return Outcome.INSUFFICIENT_FUNDS
-        own = own._replace(htlc_min_msat=np.zeros(len(own.edge), np.int64))
+        if pruned & PRUNED_BY_OWN_FUNDS:
+            obstacle = self._own_obstacle(
+                own, live, lambda limits: self._searcher.find(query, own._replace(limit_msat=limits)) is not None
+            )
+            if obstacle is not None:
+                return obstacle
+            pruned |= self._searcher.pruned
+        own = own._replace(
+            limit_msat=self._limits(own, live, Waived.BALANCE), htlc_min_msat=np.zeros(len(own.edge), np.int64)
+        )
         if pruned & PRUNED_BY_MINIMUM and self._searcher.find_below_minimum(query, own) is not None:
             return Outcome.AMOUNT_TOO_SMALL
         return Outcome.NO_ROUTE
@@ -223,9 +281,14 @@ class Payments:
         """An attempt came back from channel `hop`: learn and try again."""
         live = self._live[attempt.payment]
         live.last_refusal, live.last_hop = refusal, hop
+        if hop == 0:
+            # The payer's own channel answers within the attempt's call: the next try is a call of its own.
+            live.shunned.append(attempt.edges[0])
+            self._environment.call_in(0, self._try, attempt.payment)
+            return
         self._learn(attempt, hop)
         position = int(self._table.position[attempt.edges[hop]])
-        if hop > 0 and position >= 0:
+        if position >= 0:
             carries_nothing = refusal in (Refusal.CHANNEL_DISABLED, Refusal.AMOUNT_BELOW_MINIMUM)
             amount_msat = 0 if carries_nothing else attempt.amounts_msat[hop]
             self._belief.learn(attempt.nodes[0]).failed(position, amount_msat, self._environment.now)

@@ -19,6 +19,7 @@ from l2sim.errors import InvariantError
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.config import Channels
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.routing import MAX_PAYMENT_MSAT
 
 COMMITMENT_WU: Final = 1_124  # commitment transaction with anchors and without HTLCs (BOLT 3, appendix A)
 HTLC_OUTPUT_WU: Final = 172  # each untrimmed HTLC adds an output (BOLT 3, appendix A)
@@ -58,6 +59,20 @@ class Refusal(IntEnum):
         if self is Refusal.AMOUNT_BELOW_MINIMUM:
             return FailureCode.AMOUNT_BELOW_MINIMUM
         return FailureCode.TEMPORARY_CHANNEL_FAILURE
+
+
+class Waived(IntEnum):
+    """Which rules `ChannelState.spendable_msat` leaves out: the one named and all before it."""
+
+    NOTHING = 0
+    SLOTS = 1
+    """HTLCs at most in one direction."""
+    OTHER_SIDES_FEE = 2
+    """The commitment's fee, where the other side funded the channel and must pay it."""
+    MAXIMUM = 3
+    """The largest HTLC the edge announces."""
+    BALANCE = 4
+    """The sender's own money: only channels that are closed or disabled carry nothing."""
 
 
 def commitment_fee_msat(feerate_sat_per_kw: int, htlcs: int) -> int:
@@ -168,19 +183,37 @@ class ChannelState:
             return Refusal.INSUFFICIENT_BALANCE
         return None
 
-    def spendable_msat(self, edges: npt.NDArray[np.int64], amount_msat: int) -> npt.NDArray[np.int64]:
+    def spendable_msat(self, edges: npt.NDArray[np.int64], waived: Waived = Waived.NOTHING) -> npt.NDArray[np.int64]:
         """The most that each edge's source could send over it now in one HTLC, at least 0, shape of `edges`.
 
-        `amount_msat` is what is to be sent: an HTLC below the dust limit adds nothing to the commitment's fee.
+        Up to that amount, and from the edge's minimum on, `refusal` is None. `waived` asks what could be sent
+        without some of the rules.
         """
         channels = edges >> 1
-        outputs = self.outputs[channels] + (amount_msat >= self.dust_limit_msat)
+        usable = (self.phase[channels] == Phase.OPEN) & self.enabled[edges]
+        if waived >= Waived.BALANCE:
+            return np.where(usable, MAX_PAYMENT_MSAT, 0)
+        if waived < Waived.SLOTS:
+            usable &= self.htlcs[edges] < self._max_htlcs
+        # An HTLC below the dust limit adds nothing to the commitment's fee. Where a larger one cannot be paid for,
+        # dust is all that can be sent.
+        most = self._affordable_msat(edges, 1, waived)
+        dust = np.minimum(self._affordable_msat(edges, 0, waived), self.dust_limit_msat - 1)
+        most = np.where(most >= self.dust_limit_msat, most, dust)
+        if waived < Waived.MAXIMUM:
+            most = np.minimum(most, self.htlc_max_msat[edges])
+        return np.where(usable, np.maximum(most, 0), 0)
+
+    def _affordable_msat(self, edges: npt.NDArray[np.int64], new_outputs: int, waived: Waived) -> npt.NDArray[np.int64]:
+        """What each edge's source owns above what it must keep once that many outputs are added; below 0 if none."""
+        channels = edges >> 1
+        outputs = self.outputs[channels] + new_outputs
         funder = (edges & 1) == 0
         cushion = np.where(funder, self._buffer_table[outputs + 1], 0)
-        left = self.balance_msat[edges] - self.reserve_msat[channels] - cushion
-        usable = (self.phase[channels] == Phase.OPEN) & self.enabled[edges] & (self.htlcs[edges] < self._max_htlcs)
-        usable &= funder | (self.balance_msat[edges ^ 1] >= self._fee_table[outputs])
-        return np.where(usable, np.clip(left, 0, self.htlc_max_msat[edges]), 0)
+        left: npt.NDArray[np.int64] = self.balance_msat[edges] - self.reserve_msat[channels] - cushion
+        if waived < Waived.OTHER_SIDES_FEE:
+            left[~funder & (self.balance_msat[edges ^ 1] < self._fee_table[outputs])] = -1
+        return left
 
     def lock(self, edge: int, amount_msat: int) -> None:
         """Take an HTLC out of the balance of the source of `edge`; `refusal` must have been None."""

@@ -9,7 +9,7 @@ from l2sim.l1.base import Chain
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
-from l2sim.systems.base import Audit, PaymentSystem, World
+from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
 from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.graph import ChannelGraph
@@ -101,11 +101,11 @@ class LightningSystem(PaymentSystem):
         return self.payments.under_way == 0 and self.htlcs.under_way == 0
 
     def leave(self) -> None:
-        """Close the users' channels; payments still under way get no new attempts."""
+        """Close each user's channels at its own time; payments still under way get no new attempts."""
         self._leaving = True
         self.payments.give_up()
         self._run_ns = max(0, self.world.environment.now - self.world.horizon.payments_ns)
-        self._channels.leave()
+        self._channels.leave(self.leaving_times_ns())
 
     @property
     def left(self) -> bool:
@@ -147,6 +147,10 @@ class LightningSystem(PaymentSystem):
                 "fees_msat": state.fees_msat[funded].tolist(),
             }
         )
+
+    def membership(self) -> Membership:
+        """Who has had a channel confirmed, and who of them has all channels closed on L1; money in msat."""
+        return self._channels.membership()
 
     def audit(self) -> Audit:
         """Where the money of all channels is, in msat; routers' money is in them from the start."""

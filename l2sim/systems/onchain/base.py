@@ -2,7 +2,7 @@
 
 from l2sim.l1.base import Chain, Receipt
 from l2sim.results.outcomes import Outcome
-from l2sim.systems.base import PaymentSystem, World
+from l2sim.systems.base import Membership, PaymentSystem, World
 from l2sim.systems.onchain.config import OnchainConfig
 
 
@@ -53,8 +53,13 @@ class OnchainPayments(PaymentSystem):
 
     @property
     def left(self) -> bool:
-        """Whether every included payment is final."""
-        return self.unfinal == 0
+        """Whether every payment is decided, and every included one final."""
+        return self.undecided == 0 and self.unfinal == 0
+
+    def membership(self) -> Membership:
+        """Everyone is on L1 from the start, and stays there."""
+        users = self.world.workload.users
+        return Membership(came_in=users, went_out=users, stranded=0)
 
     def finish(self) -> None:
         """Nothing to write: every row was written when it happened."""

@@ -2,5 +2,6 @@
 
 A payment's way: `sequencer` (with `accounts`, `kernels`, `transactions`, `fees`) makes and confirms L2 blocks;
 `batcher` (with `channel`, `roots`, `posting`) posts them to L1 in their real bytes; `settlement` makes them final.
-`bridge` lets users' money in and out; `l1_account` signs and sends what goes to L1; `system` puts it together.
+`bridge` lets users' money in and out, `leaving` says when; `l1_account` signs and sends what goes to L1; `system`
+puts it together.
 """

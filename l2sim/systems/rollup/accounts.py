@@ -55,7 +55,7 @@ class Accounts:
         self.high: Words = np.zeros(count, np.uint64)
         self.nonces: Words = np.zeros(count, np.uint64)
         self.is_open: npt.NDArray[np.bool_] = np.zeros(count, np.bool_)
-        """Accounts whose deposit was credited; the others cannot pay."""
+        """Accounts to which a deposit was credited or a payment made; the others do not exist yet and cannot pay."""
         self._touched: npt.NDArray[np.bool_] = np.zeros(count, np.bool_)
 
     def __len__(self) -> int:
@@ -107,11 +107,6 @@ class Accounts:
         accounts = np.flatnonzero(self._touched)
         self._touched[accounts] = False
         return StateDelta(accounts, self.low[accounts], self.high[accounts], self.nonces[accounts])
-
-    @property
-    def holders(self) -> int:
-        """How many accounts have a balance."""
-        return int(np.count_nonzero(self.low | self.high))
 
     @property
     def total_wei(self) -> int:

@@ -9,13 +9,14 @@ import numpy.typing as npt
 from l2sim.crypto.hashing.reference import keccak256
 from l2sim.crypto.work import Work
 from l2sim.engine import Call, ns
+from l2sim.errors import InputError
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS, transaction_gas
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import StateDelta, StateTree
 from l2sim.systems.rollup.channel import CHANNEL_ID_BYTES, compress, payloads
-from l2sim.systems.rollup.config import BatcherConfig
+from l2sim.systems.rollup.config import MOST_FEE_WEI, BatcherConfig
 from l2sim.systems.rollup.l1_account import Operator
 from l2sim.systems.rollup.posting import BLOB_BYTES, BLOB_FRAME_BYTES, Medium, cheaper_medium, gas_per_calldata_byte
 from l2sim.systems.rollup.roots import payments_root
@@ -61,7 +62,9 @@ class _Open:
     """The blocks of the batch that is open."""
 
     opened_ns: int
-    blocks: list[L2Block] = field(default_factory=list)
+    """When the first of them came, be it into an earlier batch that had no room for it."""
+    blocks: list[tuple[int, L2Block]] = field(default_factory=list)
+    """Each with the time at which it came."""
     raw_bytes: int = 0
     transactions: int = 0
 
@@ -72,7 +75,7 @@ class Batcher:
     1. `max_interval_s` after its first block;
     2. `max_transactions` reached, if set: the block that reaches it is the last one in;
     3. the next block would make it larger than `target_bytes`, judged by how well the last batch compressed.
-       A batch that turns out larger all the same gives its last blocks to the next one.
+       A batch that turns out larger all the same gives its last blocks to the next one, where their time goes on.
     """
 
     def __init__(
@@ -116,15 +119,16 @@ class Batcher:
             expected = (self._open.raw_bytes + len(block.encoded)) * self._ratio
             if expected > self._config.target_bytes:
                 self.close()
-        self._put(block)
+        self._put(self._world.environment.now, block)
 
-    def _put(self, block: L2Block) -> None:
+    def _put(self, came_ns: int, block: L2Block) -> None:
         if self._open is None:
             environment = self._world.environment
-            self._open = _Open(environment.now)
-            self._timer = environment.call_in(ns(self._config.max_interval_s), self.close)
+            self._open = _Open(came_ns)
+            due_ns = max(environment.now, came_ns + ns(self._config.max_interval_s))
+            self._timer = environment.call_at(due_ns, self.close)
         batch = self._open
-        batch.blocks.append(block)
+        batch.blocks.append((came_ns, block))
         batch.raw_bytes += len(block.encoded)
         batch.transactions += len(block.hashes)
         limit = self._config.max_transactions
@@ -139,17 +143,15 @@ class Batcher:
         self._open = None
         if self._timer is not None:
             self._timer.cancel()
-        blocks = opened.blocks
+        blocks = [block for _, block in opened.blocks]
         channel = self._compress(blocks)
-        spilled: list[L2Block] = []
         while len(channel) > self._config.target_bytes and len(blocks) > 1:
             keep = min(len(blocks) - 1, len(blocks) * self._config.target_bytes // len(channel)) or 1
-            spilled = blocks[keep:] + spilled
             blocks = blocks[:keep]
             channel = self._compress(blocks)
         self._post(blocks, channel, opened.opened_ns)
-        for block in spilled:
-            self._put(block)
+        for came_ns, block in opened.blocks[len(blocks) :]:
+            self._put(came_ns, block)
 
     def _compress(self, blocks: list[L2Block]) -> bytes:
         content = b"".join([block.encoded for block in blocks])
@@ -230,6 +232,12 @@ class Batcher:
         batch.blob_fee_wei += receipt.blob_fee
         if batch.waiting:
             return
+        dearest_wei = max(batch.gas_fee_wei, batch.blob_fee_wei)
+        if dearest_wei > MOST_FEE_WEI:
+            raise InputError(
+                f"the L1 fees of a batch must be at most {MOST_FEE_WEI} wei, 9.2 ether (got {dearest_wei} for batch "
+                f"{batch.number}): lower the fees of {self._chain.name} or batcher.target_bytes"
+            )
         self._on_the_way -= 1
         batch.receipt = receipt
         rows = self._world.recorder.batches

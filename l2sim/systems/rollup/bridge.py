@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from l2sim.l1.base import Purpose, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
@@ -45,7 +46,9 @@ class Bridge:
         self._account = account
         self._accounts = accounts
         self._exit_steps: tuple[tuple[int, int], ...] = ()
+        self._on_credit: Callable[[int], object] = lambda _: None
         self._deposits: list[tuple[int, int]] = []
+        self._arriving = 0
         self._waits_ns: deque[int] = deque()
         self.entered_wei = 0
         self.depositing_wei = 0
@@ -57,10 +60,15 @@ class Bridge:
         self.fees_wei = 0
         """L1 fees that users paid."""
         self.left_wei = 0
-        self.abandoned_exits = 0
-        """Withdrawals whose next step costs more than they carry; their money stays in `exiting_wei`."""
-        self.without_deposit = 0
-        """Users whose funds do not pay for a deposit."""
+        self.abandoned_wei = 0
+        """In withdrawals whose next step costs more than they carry; it stays in `exiting_wei` as well."""
+        users = len(accounts)
+        self.came_in: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
+        """Users whose deposit was credited. Those whose funds do not pay for a deposit make none."""
+        self.withdrew: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
+        """Users who have taken money out of L2."""
+        self.claimed: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
+        """Those of them to whom it was paid on L1."""
         self._exits = 0
 
     # -- in ---------------------------------------------------------------------------------------------------
@@ -68,6 +76,7 @@ class Bridge:
     def let_in(self) -> None:
         """Spread the users' deposits over the first part of the onboarding phase, one arrival ahead."""
         users = self._world.workload.users
+        self._arriving = users
         span_ns = int(self._world.horizon.payments_ns * self._config.deposit_spread)
         times = self._world.streams.get("rollup/deposits").generator.integers(0, span_ns + 1, users)
         order = np.argsort(times, kind="stable")
@@ -85,7 +94,7 @@ class Bridge:
         reserve_wei = self._account.most_cost_wei(self._config.deposit_gas)
         amount_wei = funds_wei - reserve_wei
         if amount_wei <= 0:
-            self.without_deposit += 1
+            self._arriving -= 1
             return
         self.entered_wei += funds_wei
         self.depositing_wei += funds_wei
@@ -102,6 +111,18 @@ class Bridge:
     def _credit(self, user: int, amount_wei: int) -> None:
         self.depositing_wei -= amount_wei
         self._accounts.credit(user, amount_wei)
+        self.came_in[user] = True
+        self._arriving -= 1
+        self._on_credit(user)
+
+    def credits_to(self, on_credit: Callable[[int], object]) -> None:
+        """Have `on_credit` told each user whose deposit was credited."""
+        self._on_credit = on_credit
+
+    @property
+    def arriving(self) -> bool:
+        """Whether deposits are to come or not credited yet."""
+        return self._arriving > 0
 
     # -- out --------------------------------------------------------------------------------------------------
 
@@ -113,8 +134,9 @@ class Bridge:
         """The most that all L1 steps of a withdrawal cost at the fees that wallets offer now."""
         return self._account.most_cost_wei(sum(gas for gas, _ in self._exit_steps))
 
-    def withdrawn(self, amount_wei: int) -> None:
+    def withdrawn(self, user: int, amount_wei: int) -> None:
         """A user's money has left L2 in a block."""
+        self.withdrew[user] = True
         self._exits += 1
         self.exiting_wei += amount_wei
 
@@ -126,8 +148,9 @@ class Bridge:
     def _take_step(self, leaving: Exit) -> None:
         gas, wait_ns = self._exit_steps[leaving.step]
         if self._account.most_cost_wei(gas) > leaving.amount_wei:
-            self.abandoned_exits += 1
+            self.abandoned_wei += leaving.amount_wei
             self._exits -= 1
+            self._account.tell_if_quiet()
             return
 
         def included(receipt: Receipt) -> None:
@@ -138,6 +161,7 @@ class Bridge:
             if leaving.step == len(self._exit_steps):
                 self.exiting_wei -= leaving.amount_wei
                 self.left_wei += leaving.amount_wei
+                self.claimed[leaving.user] = True
                 self._exits -= 1
             else:
                 self._wait(wait_ns, lambda: self._take_step(leaving))

@@ -12,6 +12,10 @@ from l2sim.config import Config
 
 MAX_L1_GAS = 16_777_216
 """Gas limit of one L1 transaction, 2**24 (EIP-7825)."""
+MOST_FEE_WEI = 2**63 - 1
+"""Most that a payment's fee, or a batch's, may come to: what results can record, 9.2 ether."""
+DEAREST_L1_WEI = 10**12
+"""Base fee and blob base fee of L1 at which a transfer's fee must still be below that: 1,000 gwei."""
 LEVELS = {"zlib": 9, "brotli": 11}
 """Highest level of each compression."""
 
@@ -44,6 +48,20 @@ class FeeConfig(Config):
     """Weight of the L1 base fee in the L1 data fee, millionths: OP Mainnet since Fjord (optimism, mainnet.json)."""
     l1_blob_base_fee_scalar: int = Field(default=1_014_213, ge=0, le=2**32 - 1)
     """Weight of the L1 blob base fee in the L1 data fee, millionths: OP Mainnet since Fjord."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "FeeConfig":
+        # A transfer: 21,000 gas of L2, and the least size of 100 bytes by Fjord's rule (fees.py).
+        l2_wei = 21_000 * (self.l2_base_fee_wei + self.priority_fee_wei)
+        weight = 16 * self.l1_base_fee_scalar + self.l1_blob_base_fee_scalar
+        most_wei = l2_wei + 100 * weight * DEAREST_L1_WEI // 10**6
+        if most_wei > MOST_FEE_WEI:
+            raise ValueError(
+                f"the fee of a transfer at L1 fees of 1,000 gwei must be at most {MOST_FEE_WEI} wei, 9.2 ether "
+                f"(got {most_wei} with l2_base_fee_wei {self.l2_base_fee_wei}, priority_fee_wei "
+                f"{self.priority_fee_wei} and the scalars): lower them"
+            )
+        return self
 
 
 class BatcherConfig(Config):

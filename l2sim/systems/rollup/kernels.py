@@ -12,7 +12,8 @@ Words = npt.NDArray[np.uint64]
 DONE = 1
 INSUFFICIENT = 2
 CLOSED = 3
-"""What became of a transfer: executed, not covered by the payer's balance, or the payer's account not open yet."""
+"""What became of a transfer: executed, not covered by the payer's balance, or the payer's account not open yet: an
+account opens with the first money that comes to it, a deposit or a payment."""
 
 
 @njit(cache=True)
@@ -34,8 +35,8 @@ def execute_transfers(
     """Execute transfers in order until `room` of them are done; return how many were looked at.
 
     `low`, `high`, `nonces`, `is_open` and `touched` are the accounts' columns; each transfer moves its amount and
-    takes `fee` wei from its payer. Its verdict and the nonce that it carries are written to `verdicts` and
-    `used_nonces`. A transfer that is not executed changes nothing.
+    takes `fee` wei from its payer, and opens its payee's account. Its verdict and the nonce that it carries are written
+    to `verdicts` and `used_nonces`. A transfer that is not executed changes nothing.
     """
     done = 0
     taken = 0
@@ -58,6 +59,7 @@ def execute_transfers(
         low[payer] -= cost_low
         low[payee] += amounts_low[k]
         high[payee] += amounts_high[k] + np.uint64(low[payee] < amounts_low[k])
+        is_open[payee] = True
         nonces[payer] += np.uint64(1)
         touched[payer] = True
         touched[payee] = True
@@ -96,6 +98,7 @@ def execute_transfers_plain(
         else:
             low[payer], high[payer] = split(join(low[payer], high[payer]) - amount - int(fee))
             low[payee], high[payee] = split(join(low[payee], high[payee]) + amount)
+            is_open[payee] = True
             nonces[payer] += np.uint64(1)
             touched[payer] = touched[payee] = True
             verdicts[k] = DONE

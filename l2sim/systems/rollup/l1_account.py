@@ -67,7 +67,7 @@ class L1Account:
         self._nonces: dict[int, int] = {}
         self._random = world.streams.get("rollup/l1 signatures")
         self.on_quiet: Callable[[], object] | None = None
-        """Called when nothing waits for a block any more."""
+        """Called when nothing waits for a block any more, or what was to be sent is given up."""
 
     def most_cost_wei(self, gas: int) -> int:
         """The most that a transaction sent now can cost: what its sender must have."""
@@ -121,6 +121,10 @@ class L1Account:
     def _included(self, waiting: Waiting, receipt: Receipt) -> None:
         waiting.included = True
         waiting.on_included(receipt)
+        self.tell_if_quiet()
+
+    def tell_if_quiet(self) -> None:
+        """Call `on_quiet` if nothing waits for a block."""
         if self.on_quiet is not None and self._chain.pending == 0:
             self.on_quiet()
 

@@ -11,13 +11,14 @@ import numpy.typing as npt
 from l2sim.crypto.hashing.reference import keccak256
 from l2sim.crypto.work import Work
 from l2sim.engine import NS_PER_S, Call, Server, ns
+from l2sim.errors import InputError
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import Accounts, amounts_in_wei
 from l2sim.systems.rollup.batcher import L2Block
 from l2sim.systems.rollup.channel import BlockHeader, encode_block
-from l2sim.systems.rollup.config import RollupConfig
+from l2sim.systems.rollup.config import MOST_FEE_WEI, RollupConfig
 from l2sim.systems.rollup.fees import FeeSchedule
 from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT, Words, split
 from l2sim.systems.rollup.transactions import TRANSFER_L2_GAS, Wallets, count_hashes, select
@@ -45,6 +46,7 @@ class Sequencer:
 
     A block of time T takes what came up to T. Its transfers are executed at once and in order; the CPU then works
     on its signatures and hashes, block after block, all cores on one block. The payee is assured when that is done.
+    No block is made while the CPU has more than one block time of work before it: payments wait in the mempool.
     Transactions that cannot be executed cost CPU as well, and go into no block.
     """
 
@@ -56,8 +58,9 @@ class Sequencer:
         accounts: Accounts,
         work: Work,
         on_block: Callable[[L2Block], object],
-        on_withdrawn: Callable[[int], object],
+        on_withdrawal: Callable[[int, int], object],
     ) -> None:
+        """`on_withdrawal` is told each user who asked to go out and the wei that it takes along, 0 if it stays."""
         self._config = config.sequencer
         self._withdrawal_l2_gas = config.bridge.withdrawal_l2_gas
         self._world = world
@@ -65,7 +68,7 @@ class Sequencer:
         self._accounts = accounts
         self._work = work
         self._on_block = on_block
-        self._on_withdrawn = on_withdrawn
+        self._on_withdrawal = on_withdrawal
         self.fees = FeeSchedule(config.fees)
         self.fees_wei = 0
         """Fees of payments."""
@@ -112,8 +115,14 @@ class Sequencer:
         self._wake()
 
     def transfer_fee_wei(self) -> int:
-        """What a transfer pays in a block made now."""
-        return self._quote(TRANSFER_L2_GAS)
+        """What a transfer pays in a block made now; InputError if L1 fees make it more than can be recorded."""
+        fee_wei = self._quote(TRANSFER_L2_GAS)
+        if fee_wei > MOST_FEE_WEI:
+            raise InputError(
+                f"the fee of an L2 transfer must be at most {MOST_FEE_WEI} wei, 9.2 ether (got {fee_wei}): lower the "
+                f"fees of {self._chain.name} or the scalars in fees"
+            )
+        return fee_wei
 
     def withdrawal_fee_wei(self) -> int:
         """What asking for a withdrawal pays in a block made now."""
@@ -123,7 +132,7 @@ class Sequencer:
         return self.fees.quote(l2_gas, self._chain.base_fee_wei, self._chain.blob_base_fee_wei)
 
     def _wake(self) -> None:
-        """See to it that the next block is made on the first beat at which there is something for it."""
+        """See to it that the next block is made on the first beat with something for it and a CPU that keeps up."""
         now = self._world.environment.now
         if self._waiting or self._leavers:
             due_ns = now
@@ -131,6 +140,7 @@ class Sequencer:
             due_ns = max(now, int(self._arrivals_ns[self._arrived]))
         else:
             return
+        due_ns = max(due_ns, self._cpu.free_at_ns - self._block_ns)
         beat_ns = -(-due_ns // self._block_ns) * self._block_ns
         if beat_ns <= self._last_block_ns:
             beat_ns = self._last_block_ns + self._block_ns
@@ -192,11 +202,12 @@ class Sequencer:
             user, keep_wei = self._leavers.popleft()
             amount_wei = self._accounts.balance_wei(user) - fee_wei
             if amount_wei <= keep_wei:
+                self._on_withdrawal(user, 0)
                 continue
             executed.append((user, amount_wei, int(self._accounts.nonces[user])))
             self._accounts.withdraw(user, amount_wei, fee_wei)
             self.withdrawal_fees_wei += fee_wei
-            self._on_withdrawn(amount_wei)
+            self._on_withdrawal(user, amount_wei)
             gas -= self._withdrawal_l2_gas
         return executed
 

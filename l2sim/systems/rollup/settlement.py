@@ -51,6 +51,11 @@ class Settlement(ABC):
 
     @property
     @abstractmethod
+    def operator_gas(self) -> int:
+        """The most gas that one of its own L1 transactions uses."""
+
+    @property
+    @abstractmethod
     def due_ns(self) -> int | None:
         """When the next L1 transaction may be sent at the earliest; None if none is to come."""
 
@@ -119,6 +124,11 @@ class OptimisticSettlement(Settlement):
         return ((self._config.prove_gas, self._window_ns), (self._config.claim_gas, 0))
 
     @property
+    def operator_gas(self) -> int:
+        """That of a proposal."""
+        return self._config.proposal_gas
+
+    @property
     def due_ns(self) -> int | None:
         """When the next proposal is made."""
         return self._proposal_ns
@@ -174,8 +184,10 @@ class ValiditySettlement(Settlement):
         # The proof is opaque: random bytes of its size, with the two roots that it links as public inputs.
         root = batch.state_root or batch.payments_root
         data = bytes(SELECTOR_BYTES) + self._proofs.bytes(self._config.proof_bytes) + batch.payments_root + root
-        gas = transaction_gas(data, self._config.verify_gas, calldata_floor=self._chain.fork.calldata_floor)
-        self._operator.send(gas, lambda receipt: self._verified(batch, receipt), data=data)
+        self._operator.send(self._gas(data), lambda receipt: self._verified(batch, receipt), data=data)
+
+    def _gas(self, data: bytes) -> int:
+        return transaction_gas(data, self._config.verify_gas, calldata_floor=self._chain.fork.calldata_floor)
 
     def _verified(self, batch: Batch, receipt: Receipt) -> None:
         self._world.recorder.batches.set(batch.number, "proven_ns", receipt.time_ns)
@@ -192,6 +204,11 @@ class ValiditySettlement(Settlement):
     def exit_steps(self) -> tuple[tuple[int, int], ...]:
         """Claim, at once."""
         return ((self._config.claim_gas, 0),)
+
+    @property
+    def operator_gas(self) -> int:
+        """That of a proof without a zero byte in its data."""
+        return self._gas(b"\xff" * (SELECTOR_BYTES + self._config.proof_bytes + 2 * WORD_BYTES))
 
     @property
     def due_ns(self) -> int | None:

@@ -1,18 +1,25 @@
-"""A rollup as a payment system: sequencer, batcher, settlement and bridge put together."""
+"""A rollup as a payment system: sequencer, batcher, settlement and bridge put together.
+
+What operators post because users leave, batches of withdrawals and what settles them, is counted among the
+operators' L1 costs (`Purpose.OPERATE`), like all that they post.
+"""
 
 from collections.abc import Mapping
+
+import numpy as np
 
 from l2sim.engine import ns
 from l2sim.errors import InputError, InvariantError
 from l2sim.l1.base import Chain, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS
-from l2sim.systems.base import Audit, PaymentSystem, World
+from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.rollup.accounts import Accounts, StateTree
-from l2sim.systems.rollup.batcher import Batch, Batcher
+from l2sim.systems.rollup.batcher import Batch, Batcher, L2Block
 from l2sim.systems.rollup.bridge import Bridge
 from l2sim.systems.rollup.config import OptimisticConfig, RollupConfig
 from l2sim.systems.rollup.l1_account import L1Account, Operator
+from l2sim.systems.rollup.leaving import Leaving
 from l2sim.systems.rollup.posting import gas_per_calldata_byte
 from l2sim.systems.rollup.sequencer import Sequencer
 from l2sim.systems.rollup.settlement import OptimisticSettlement, Settlement, ValiditySettlement
@@ -39,7 +46,6 @@ class RollupSystem(PaymentSystem):
             )
         self._ethereum = chain
         self._record = world.recorder.payments
-        self._leaving = False
         self._unfinal = 0
         users = world.workload.users
         self.accounts = Accounts(users)
@@ -50,9 +56,9 @@ class RollupSystem(PaymentSystem):
         poster = Operator(account, users, resubmit_ns)
         self.batcher = Batcher(config.batcher, world, chain, poster, tree, self.work, self._included)
         self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
-        self.sequencer = Sequencer(
-            config, world, chain, self.accounts, self.work, self.batcher.add, self.bridge.withdrawn
-        )
+        self.sequencer = Sequencer(config, world, chain, self.accounts, self.work, self._confirmed, self._withdrawal)
+        self.leaving = Leaving(world, self.accounts, self.bridge, self.sequencer.withdraw, self._doze)
+        self.bridge.credits_to(lambda user: self.leaving.money_came(np.array([user], np.int32)))
         self.settlement = self._settlement(config, Operator(account, users + 1, resubmit_ns))
         self.bridge.exits_by(self.settlement.exit_steps)
         self._check_gas(config)
@@ -68,6 +74,9 @@ class RollupSystem(PaymentSystem):
         limit = min(self._ethereum.config.gas_limit, self._ethereum.fork.max_transaction_gas or 10**18)
         needs = {"bridge.deposit_gas": config.bridge.deposit_gas}
         needs["settlement: a step of an exit"] = max(gas for gas, _ in self.settlement.exit_steps)
+        needs["settlement: a proposal or proof"] = self.settlement.operator_gas
+        if config.batcher.medium != "calldata":
+            needs["batcher: a batch in blobs"] = TRANSACTION_GAS
         if config.batcher.medium != "blob":
             per_byte = gas_per_calldata_byte(self._ethereum.fork)
             needs["batcher.max_calldata_bytes"] = TRANSACTION_GAS + per_byte * config.batcher.max_calldata_bytes
@@ -90,6 +99,16 @@ class RollupSystem(PaymentSystem):
         self._record.submitted_ns[payment] = self.world.environment.now
         self.sequencer.submit(payment)
 
+    def _confirmed(self, block: L2Block) -> None:
+        self.batcher.add(block)
+        self.leaving.money_came(self.world.workload.payee[block.payments])
+
+    def _withdrawal(self, user: int, amount_wei: int) -> None:
+        if amount_wei:
+            self.bridge.withdrawn(user, amount_wei)
+        else:
+            self.leaving.stays(user)
+
     def _included(self, batch: Batch, receipt: Receipt) -> None:
         self._record.included_ns[batch.payments] = receipt.time_ns
         self._unfinal += 1
@@ -109,24 +128,20 @@ class RollupSystem(PaymentSystem):
         return self.sequencer.idle and self.batcher.idle
 
     def leave(self) -> None:
-        """Let every user withdraw who has more than leaving costs."""
-        self._leaving = True
-        cost_wei = self.bridge.most_exit_cost_wei()
-        for user in range(len(self.accounts)):
-            if self.accounts.balance_wei(user) > cost_wei:
-                self.sequencer.withdraw(user, keep_wei=cost_wei)
-        self._doze()
+        """Let every user withdraw at its own time, if it has more than leaving costs then."""
+        self.leaving.begin(self.leaving_times_ns())
 
     @property
     def left(self) -> bool:
-        """Whether all withdrawals are claimed or given up, and all batches final."""
-        return self.settled and self.bridge.empty and self.settlement.idle and self._unfinal == 0
+        """Whether every user's time has come, no money is on its way in or out, and all batches are final."""
+        on_their_way = self.leaving.due_ns is not None or self.bridge.arriving or not self.bridge.empty
+        return not on_their_way and self.settled and self.settlement.idle and self._unfinal == 0
 
     def _doze(self) -> None:
         """Let the chain sleep through the long waits of the leaving phase."""
-        if not self._leaving or self._ethereum.pending or not self.sequencer.idle:
+        if not self.leaving.begun or self._ethereum.pending or self.bridge.arriving or not self.sequencer.idle:
             return
-        dues_ns = [self.batcher.due_ns, self.settlement.due_ns, self.bridge.due_ns]
+        dues_ns = [self.leaving.due_ns, self.batcher.due_ns, self.settlement.due_ns, self.bridge.due_ns]
         self._ethereum.sleep_until(
             min((due_ns for due_ns in dues_ns if due_ns is not None), default=self.world.horizon.end_ns)
         )
@@ -136,15 +151,9 @@ class RollupSystem(PaymentSystem):
         self.economics.service_fees = self.sequencer.fees_wei
         self.economics.exit_fees = self.sequencer.withdrawal_fees_wei
 
-    @property
-    def stranded_wei(self) -> int:
-        """Money left behind on L2 because leaving costs more than it is worth; to be asked once users have left."""
-        return self.accounts.total_wei
-
-    @property
-    def stranded_users(self) -> int:
-        """How many users left money behind; to be asked once users have left."""
-        return self.accounts.holders
+    def membership(self) -> Membership:
+        """Who came in and who went out so far, and the wei left behind on L2 and in withdrawals given up."""
+        return self.leaving.membership()
 
     def audit(self) -> Audit:
         """Where the users' money is, in wei: their accounts and L1 wallets, under way, paid as fees, gone out."""

@@ -1,0 +1,311 @@
+"""Figures of a sweep and of a comparison, each drawn from its table alone: lines with intervals, frontier, changes."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pyarrow as pa
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from l2sim.report.figures import TIME_TICKS
+from l2sim.report.style import PARAMETERS, chart, look, png, svg
+from l2sim.report.words import number, seconds, usd
+
+LINES = ("cost_usd_per_payment", "success_rate", "latency_s.assured.p50", "throughput_per_s")
+"""What the small multiples show unless asked for other figures."""
+
+PANELS = 4
+"""Values of the second varied key that get a column of panels each; more are drawn as lines over the first alone."""
+
+COST, WAIT = "cost_usd_per_payment", "latency_s.assured.p50"
+
+WORDS = {
+    "success_rate": "share completed",
+    "throughput_per_s": "completed a second",
+    "latency_s.assured.p50": "wait until assured, median",
+    "latency_s.final.p50": "wait until final, median",
+    "fee_usd.mean": "fee, mean [US dollars]",
+    "cost_usd_per_payment": "cost of a payment [US dollars]",
+    "l1_bytes_per_payment": "L1 bytes a payment",
+    "capital_locked_usd": "capital locked [US dollars]",
+}
+"""Headline figures in words, with units; others keep their names, which end in their units."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+Row = dict[str, Any]
+
+
+def words(metric: str) -> str:
+    """A figure as axes and tables name it."""
+    return WORDS.get(metric, metric)
+
+
+def figure_text(metric: str, value: float | None) -> str:
+    """A value of a figure with its unit, as people read it.
+
+    >>> figure_text("cost_usd_per_payment", 0.5), figure_text("latency_s.final.p50", 7200), figure_text("hashes", None)
+    ('$0.500', '2 h', '–')
+    """
+    if value is None:
+        return "–"
+    if metric.startswith(("latency_s.", "cpu_s.")) and not metric.endswith(".share"):
+        return seconds(value) if value >= 0 else f"−{seconds(-value)}"
+    if "usd" in metric:
+        return usd(value)
+    return number(value)
+
+
+def lines(intervals: pa.Table, keys: Sequence[str], metrics: Sequence[str] = LINES) -> Figure:
+    """Small multiples: a row of panels a metric, a column a value of the second varied key, a line a system.
+
+    `intervals` is the table of a sweep; a bar shows the 95 % interval. With more keys than two, or many values
+    of the second, points that share the first key's value stand above each other without a line.
+    """
+    rows = intervals.to_pylist()
+    columns = list(dict.fromkeys(row[keys[1]] for row in rows)) if len(keys) == 2 else [None]
+    joined = len(keys) <= 2
+    if len(columns) > PANELS:
+        columns, joined = [None], False
+    with mpl.rc_context(PARAMETERS):
+        figure = chart(width=max(6.4, 1.2 + 3.6 * len(columns)), height=0.6 + 2.3 * len(metrics))
+        panels = figure.subplots(len(metrics), len(columns), squeeze=False, sharex="col", sharey="row")
+        systems = list(dict.fromkeys(row["system"] for row in rows))
+        for across, metric in enumerate(metrics):
+            for down, value in enumerate(columns):
+                axes = panels[across][down]
+                chosen = [row for row in rows if row["metric"] == metric and (value is None or row[keys[1]] == value)]
+                for index, system in enumerate(systems):
+                    _line(axes, [row for row in chosen if row["system"] == system], keys[0], index, system, joined)
+                _value_axis(axes, metric, chosen)
+                if down == 0:
+                    axes.set_ylabel(words(metric), fontsize=9)
+                if across == 0 and value is not None:
+                    axes.set_title(f"{keys[1]} = {value}", fontsize=9)
+                if across == len(metrics) - 1:
+                    axes.set_xlabel(keys[0])
+                    _key_axis(axes, chosen, keys[0])
+        panels[0][0].legend(fontsize=8)
+        return _laid_out(figure)
+
+
+def _line(axes: Axes, rows: Sequence[Row], key: str, index: int, label: str, joined: bool) -> None:
+    style = look(index) if joined else {"color": look(index)["color"], "linestyle": "none"}
+    whole = [0.0 if row["half_width"] is None else row["half_width"] for row in rows]
+    axes.errorbar(
+        [row[key] for row in rows], [row["mean"] for row in rows], yerr=whole, label=label, capsize=2.5,
+        marker=MARKERS[index % len(MARKERS)], markersize=4, elinewidth=1, **style,
+    )  # fmt: skip
+
+
+def _value_axis(axes: Axes, metric: str, rows: Sequence[Row]) -> None:
+    """Shares from 0 to 1; else from 0, or logarithmic where the means spread over more than a factor of thirty."""
+    means = [row["mean"] for row in rows]
+    if metric == "success_rate":
+        axes.set_ylim(0, 1.04)
+    elif means and min(means) > 0 and max(means) > 30 * min(means):
+        _logarithmic(axes.yaxis, metric)
+        axes.set_ylim(bottom=min(means) / 3)  # an interval that reaches 0 has no lower end here
+    elif means and min(means) >= 0:
+        axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(metric, value)))
+    axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    axes.tick_params(labelsize=8)
+
+
+def _logarithmic(axis: Any, metric: str) -> None:
+    """Make an axis logarithmic, with ticks at times that have names."""
+    set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
+    set_scale("log")
+    if metric.startswith("latency_s."):
+        axis.set_major_locator(FixedLocator(TIME_TICKS))
+        axis.set_minor_locator(NullLocator())
+
+
+def _key_axis(axes: Axes, rows: Sequence[Row], key: str) -> None:
+    """A logarithmic axis where the values of a key spread over more than a factor of thirty."""
+    values = [row[key] for row in rows]
+    numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    if numeric and values and min(values) > 0 and max(values) > 30 * min(values):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+
+
+def frontier(intervals: pa.Table) -> Figure:
+    """Cost of a payment against the wait until the payee is assured: one mark a point and system, with intervals.
+
+    A line joins the points that no other one beats in both: the frontier.
+    """
+    rows = intervals.to_pylist()
+    found: dict[tuple[int, str], dict[str, Row]] = {}
+    for row in rows:
+        if row["metric"] in (COST, WAIT):
+            found.setdefault((row["point"], row["system"]), {})[row["metric"]] = row
+    whole = {place: pair for place, pair in found.items() if len(pair) == 2}
+    with mpl.rc_context(PARAMETERS):
+        figure = chart(width=7.6, height=5.2)
+        axes = figure.add_subplot()
+        for index, system in enumerate(dict.fromkeys(row["system"] for row in rows)):
+            pairs = [pair for (_, name), pair in whole.items() if name == system]
+            axes.errorbar(
+                [pair[WAIT]["mean"] for pair in pairs], [pair[COST]["mean"] for pair in pairs],
+                xerr=_bars(pairs, WAIT), yerr=_bars(pairs, COST), color=look(index)["color"], linestyle="none",
+                marker=MARKERS[index % len(MARKERS)], markersize=5, elinewidth=0.8, label=system,
+            )  # fmt: skip
+        best = pareto([(pair[WAIT]["mean"], pair[COST]["mean"]) for pair in whole.values()])
+        if len(best) > 1:
+            axes.step([x for x, _ in best], [y for _, y in best], where="post", color="black", linewidth=1,
+                      linestyle=":", label="frontier", zorder=1)  # fmt: skip
+        for axis, limit, metric in ((axes.xaxis, axes.set_xlim, WAIT), (axes.yaxis, axes.set_ylim, COST)):
+            lowest = min((pair[metric]["mean"] for pair in whole.values()), default=0.0)
+            if lowest > 0:
+                _logarithmic(axis, metric)
+                limit(lowest / 3)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(WAIT, value)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(COST, value)))
+        axes.set(xlabel=words(WAIT), ylabel=words(COST), title="Cost against wait: a mark for each system and point")
+        axes.legend(fontsize=8)
+        return _laid_out(figure)
+
+
+def _bars(pairs: Sequence[dict[str, Row]], metric: str) -> Any:
+    """Interval bars, cut so that a logarithmic axis can show their lower end."""
+    widths = [0.0 if pair[metric]["half_width"] is None else pair[metric]["half_width"] for pair in pairs]
+    means = [pair[metric]["mean"] for pair in pairs]
+    below = [min(width, 0.99 * mean) if mean > 0 else width for width, mean in zip(widths, means, strict=True)]
+    return np.array([below, widths]).reshape(2, len(pairs))
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other beats in both coordinates (less is better), from left to right.
+
+    >>> pareto([(1, 5), (2, 3), (3, 4), (4, 1)])
+    [(1, 5), (2, 3), (4, 1)]
+    """
+    best: list[tuple[float, float]] = []
+    for point in sorted(points):
+        if not best or point[1] < best[-1][1]:
+            best.append(point)
+    return best
+
+
+def differences(title: str, table: pa.Table) -> Figure:
+    """Relative changes with their 95 % intervals: one row a figure and pair, zero marked.
+
+    `table` is that of a comparison; rows whose first mean is 0 have no relative change and are left out.
+    """
+    rows = [row for row in table.to_pylist() if row["relative"] is not None]
+    pairs = list(dict.fromkeys((row["first"], row["second"]) for row in rows))
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    with mpl.rc_context(PARAMETERS):
+        figure = chart(width=8.0, height=1.6 + 0.22 * max(4, len(metrics) * (len(pairs) + 1)))
+        axes = figure.add_subplot()
+        for index, pair in enumerate(pairs):
+            chosen = [row for row in rows if (row["first"], row["second"]) == pair]
+            places = [-metrics.index(row["metric"]) - 0.8 * (index + 0.5) / len(pairs) + 0.4 for row in chosen]
+            scale = [100 / abs(row["first_mean"]) for row in chosen]
+            widths = [
+                0.0 if row["high"] is None else factor * (row["high"] - row["difference"])
+                for row, factor in zip(chosen, scale, strict=True)
+            ]
+            axes.errorbar(
+                [100 * row["relative"] for row in chosen], places, xerr=widths, linestyle="none", capsize=2.5,
+                color=look(index)["color"], marker=MARKERS[index % len(MARKERS)], markersize=5, label=pair[1],
+            )  # fmt: skip
+        axes.axvline(0, color="black", linewidth=0.8)
+        changes = [100 * row["relative"] for row in rows]
+        if changes and max(map(abs, changes)) > 1000:
+            axes.set_xscale("symlog", linthresh=100)
+            axes.xaxis.set_major_locator(FixedLocator([-1e6, -1e4, -100, 0, 100, 1e4, 1e6, 1e8]))
+            axes.set_xlim(min(-20.0, 1.5 * min(changes)), max(20.0, 4 * max(changes)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+,.0f} %" if value else "0"))
+        axes.set_yticks([-i for i in range(len(metrics))], [words(metric) for metric in metrics])
+        axes.grid(axis="y", visible=False)
+        axes.set(xlabel="relative change, with 95 % interval", title=title)
+        if pairs:
+            axes.legend(fontsize=8)
+        return _laid_out(figure)
+
+
+def _laid_out(figure: Figure) -> Figure:
+    figure.draw_without_rendering()  # lay it out once, not again for each format it is saved in
+    figure.set_layout_engine("none")
+    return figure
+
+
+def write_figures(intervals: pa.Table, keys: Sequence[str], folder: Path) -> None:
+    """Write `lines` and `frontier` of a sweep as SVG and PNG into `folder`."""
+    folder.mkdir(exist_ok=True)
+    for name, figure in (("lines", lines(intervals, keys)), ("frontier", frontier(intervals))):
+        write_figure(figure, folder, name)
+
+
+def write_figure(figure: Figure, folder: Path, name: str) -> None:
+    """Write one figure as SVG and PNG."""
+    (folder / f"{name}.svg").write_text(svg(figure), encoding="utf-8")
+    (folder / f"{name}.png").write_bytes(png(figure))
+
+
+def spread(metric: str, mean: float, half_width: float | None) -> str:
+    """A mean with its interval, in words.
+
+    >>> spread("success_rate", 0.5, 0.01), spread("hashes", 10.0, None)
+    ('0.5 ± 0.01', '10')
+    """
+    shown = figure_text(metric, mean)
+    return shown if half_width is None or math.isinf(half_width) else f"{shown} ± {figure_text(metric, half_width)}"
+
+
+_TABLE = """<table>
+  <caption>{{ title }}</caption>
+  <thead><tr>{% for heading in headings %}<th>{{ heading }}</th>{% endfor %}</tr></thead>
+  <tbody>
+  {% for row in rows %}
+    <tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+  {% endfor %}
+  </tbody>
+</table>"""
+
+
+def intervals_html(title: str, intervals: pa.Table, keys: Sequence[str]) -> str:
+    """The headline figures of a sweep or of replications as an HTML table, for notebooks."""
+    rows: dict[tuple[Any, ...], dict[str, str]] = {}
+    for row in intervals.to_pylist():
+        place = (*(row[key] for key in keys), row["system"], row.get("point", 0))
+        rows.setdefault(place, {})[row["metric"]] = spread(row["metric"], row["mean"], row["half_width"])
+    headings = [*keys, "system", *(words(metric) for metric in WORDS)]
+    return _html(title, headings, [[*place[:-1], *(cells.get(m, "–") for m in WORDS)] for place, cells in rows.items()])
+
+
+def differences_html(title: str, table: pa.Table) -> str:
+    """A comparison as an HTML table, for notebooks."""
+    headings = ["figure", "first", "second", "first mean", "second mean", "difference", "relative"]
+    return _html(title, headings, [difference_cells(row) for row in table.to_pylist()])
+
+
+def difference_cells(row: Row) -> list[str]:
+    """One difference as words: figure, first, second, both means, difference with interval, relative change."""
+    metric = row["metric"]
+    half_width = None if row["high"] is None else row["high"] - row["difference"]
+    return [
+        words(metric),
+        row["first"],
+        row["second"],
+        figure_text(metric, row["first_mean"]),
+        figure_text(metric, row["second_mean"]),
+        spread(metric, row["difference"], half_width),
+        "–" if row["relative"] is None else f"{100 * row['relative']:+,.3g} %",
+    ]
+
+
+def _html(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    from jinja2 import Environment
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_TABLE).render(title=title, headings=headings, rows=rows)
