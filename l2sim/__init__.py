@@ -14,20 +14,46 @@ from typing import TYPE_CHECKING, Any
 from l2sim._version import __version__
 
 if TYPE_CHECKING:
+    from l2sim.experiment.compare import compare
+    from l2sim.experiment.replicate import replicate
     from l2sim.experiment.result import Result, open_result
     from l2sim.experiment.run import run
+    from l2sim.experiment.stopping import StoppingRule
+    from l2sim.experiment.sweep import Sweep, open_sweep, sweep
     from l2sim.scenario.loader import load_scenario
     from l2sim.scenario.schema import Scenario
+    from l2sim.scenario.sweep import Range
 
 _HOMES = {
+    "Range": "l2sim.scenario.sweep",
     "Result": "l2sim.experiment.result",
     "Scenario": "l2sim.scenario.schema",
+    "StoppingRule": "l2sim.experiment.stopping",
+    "Sweep": "l2sim.experiment.sweep",
+    "compare": "l2sim.experiment.compare",
     "load_scenario": "l2sim.scenario.loader",
     "open_result": "l2sim.experiment.result",
+    "open_sweep": "l2sim.experiment.sweep",
+    "replicate": "l2sim.experiment.replicate",
     "run": "l2sim.experiment.run",
+    "sweep": "l2sim.experiment.sweep",
 }
 
-__all__ = ["Result", "Scenario", "__version__", "load_scenario", "open_result", "run"]
+__all__ = [
+    "Range",
+    "Result",
+    "Scenario",
+    "StoppingRule",
+    "Sweep",
+    "__version__",
+    "compare",
+    "load_scenario",
+    "open_result",
+    "open_sweep",
+    "replicate",
+    "run",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

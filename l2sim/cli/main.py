@@ -16,9 +16,12 @@ import click
 
 from l2sim._version import __version__
 from l2sim.cli.bench import bench
+from l2sim.cli.compare import compare
+from l2sim.cli.fees import fees
 from l2sim.cli.results import export
 from l2sim.cli.run import run
 from l2sim.cli.scenario import new, schema, validate
+from l2sim.cli.sweep import sweep
 from l2sim.cli.topology import topology
 from l2sim.errors import InputError
 
@@ -73,9 +76,12 @@ class ErrorsToExitCodes(click.Group):
 
 
 def _interrupted(cause: BaseException | None) -> int:
-    """Say what is kept; a run that was stopped carries the result of the systems that were whole."""
+    """Say what is kept: a sweep says it itself, a run carries the result of the systems that were whole."""
     result = getattr(cause, "result", None)
-    if result is None or result.folder is None:
+    message = getattr(cause, "message", None)
+    if message is not None:
+        _say(f"interrupted: {message}")
+    elif result is None or result.folder is None:
         _say("interrupted: nothing was whole yet, so nothing is kept")
     else:
         _say(f"interrupted: {', '.join(result.systems)} ran to the end and are kept in {result.folder}")
@@ -103,7 +109,7 @@ def cli() -> None:
     """Compare Layer-2 payment systems, payment by payment, on simulated L1s."""
 
 
-for command in (run, validate, schema, new, topology, export, bench):
+for command in (run, sweep, compare, validate, schema, new, topology, export, bench, fees):
     cli.add_command(command)
 
 

@@ -29,8 +29,8 @@ class RunProgress:
         self._bars.update(
             task,
             completed=done_fraction,
-            payments=f"{payments_done:,}/{payments_total:,} payments",
-            rate=f"{payments_done / elapsed:,.0f}/s" if elapsed > 0 else "",
+            payments=f"{payments_done:,}/{payments_total:,}",
+            rate=f"{payments_done / elapsed:,.0f} payments/s" if elapsed > 0 else "",
         )
 
 
@@ -39,8 +39,8 @@ def show_progress() -> Iterator[RunProgress]:
     """A live display on standard error while the context lasts."""
     bars = Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}% of simulated time"),
+        BarColumn(bar_width=8),
+        TextColumn("{task.percentage:>3.0f}% simulated"),
         TextColumn("{task.fields[payments]}"),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),

@@ -67,7 +67,10 @@ def generate(
     from l2sim.systems.lightning.topology import GeneratedTopology, save_graph
     from l2sim.systems.lightning.topology import generate as generate_graph
 
-    config = GeneratedTopology(nodes=nodes, channels_per_node=channels_per_node, capacity_scale=capacity_scale)
+    try:
+        config = GeneratedTopology(nodes=nodes, channels_per_node=channels_per_node, capacity_scale=capacity_scale)
+    except ValueError as error:  # pydantic's, whose first line says only how many there are
+        raise click.UsageError(str(error).splitlines()[2].strip().removeprefix("Value error, ")) from error
     graph = generate_graph(config, seed)
     save_graph(graph, out, form)
     click.echo(f"{out}: {graph.node_count:,} nodes, {graph.channel_count:,} channels")
@@ -78,12 +81,16 @@ def generate(
 @click.argument("out", type=PATH)
 @click.option("--from", "source", type=READ_FORMATS, default="auto", show_default=True, help="The form of FILE.")
 @click.option("--to", "target", type=WRITE_FORMATS, required=True, help="The form of OUT.")
+@click.option("--largest-component", is_flag=True,
+              help="Keep only the largest part connected by channels enabled both ways.")  # fmt: skip
 @force_option
-def convert(file: Path, out: Path, source: str, target: str, force: bool) -> None:
+def convert(file: Path, out: Path, source: str, target: str, largest_component: bool, force: bool) -> None:
     """Read the network in FILE and write it to OUT in another form."""
     refuse_existing_file(out, force)
     from l2sim.systems.lightning.topology import load_graph, save_graph
 
     graph = load_graph(file, source)
+    if largest_component:
+        graph = graph.largest_component()
     save_graph(graph, out, target)
     click.echo(f"{out}: {graph.node_count:,} nodes, {graph.channel_count:,} channels")

@@ -1,5 +1,7 @@
 """Run a scenario: one workload, every system in a world of its own, one result."""
 
+import itertools
+import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,6 +53,10 @@ def run(
     for a system the scenario does not have, InvariantError if the model breaks a promise, and `Interrupted`,
     with what is whole, when stopped.
     """
+    from l2sim.scenario import input_digests, resolved, scenario_sha256
+    from l2sim.scenario.variation import single
+
+    scenario = single(scenario)
     if systems is not None:
         scenario = scenario.only(systems)
     started = time.perf_counter()
@@ -60,37 +66,36 @@ def run(
     workload = draw_workload(scenario.workload, prices, Streams(scenario.seed, replication))
     horizon, payments_end_ns = horizon_of(scenario, phase_ns(scenario.workload, workload))
     summaries: dict[str, dict[str, Any]] = {}
-    parts: dict[str, list[pa.Table]] = {table.name: [] for table in TABLES}
+    tables: dict[str, dict[str, pa.Table]] = {}
     interrupted = False
-    for name, config in scenario.systems.items():
-        begun = time.perf_counter()
-        life = Life(
-            name,
-            config,
-            scenario.l1[config.l1],
-            streams=Streams(scenario.seed, replication),
-            workload=workload,
-            horizon=horizon,
-            payments_end_ns=payments_end_ns,
-            prices=prices,
-            profile=profile,
-            crypto=scenario.crypto,
-        )
-        try:
+    try:
+        for name, config in scenario.systems.items():
+            begun = time.perf_counter()
+            life = Life(
+                name,
+                config,
+                scenario.l1[config.l1],
+                streams=Streams(scenario.seed, replication),
+                workload=workload,
+                horizon=horizon,
+                payments_end_ns=payments_end_ns,
+                prices=prices,
+                profile=profile,
+                crypto=scenario.crypto,
+            )
             life.run(_step(progress, name, len(workload)))
-        except KeyboardInterrupt:
-            interrupted = True
-            break
-        recorder, asset = life.world.recorder, life.system.asset
-        summaries[name] = {"kind": life.kind, "summary": summarise(life.facts(), recorder.payments, prices)}
-        parts["payments"].append(payments_table(name, recorder.payments, workload.columns(), asset, prices))
-        for part in ("batches", "blocks", "channels", "series"):
-            parts[part].append(rows_table(name, getattr(recorder, part)))
-        clock[name] = time.perf_counter() - begun
-    if interrupted and not summaries:
+            recorder, asset = life.world.recorder, life.system.asset
+            summary = summarise(life.facts(), recorder.payments, prices)
+            made = {"payments": payments_table(name, recorder.payments, workload.columns(), asset, prices)}
+            for part in ("batches", "blocks", "channels", "series"):
+                made[part] = rows_table(name, getattr(recorder, part))
+            clock[name] = time.perf_counter() - begun
+            summaries[name] = {"kind": life.kind, "summary": summary}  # the system is whole from here on
+            tables[name] = made
+    except KeyboardInterrupt:
+        interrupted = True
+    if interrupted and not tables:
         raise Interrupted(None)
-    from l2sim.scenario import resolved, scenario_sha256
-
     document = {
         "schema": SCHEMA_VERSION,
         "complete": not interrupted,
@@ -99,11 +104,12 @@ def run(
         "seed": scenario.seed,
         "replication": replication,
         "versions": _versions(),
-        "order": list(summaries),
-        "systems": summaries,
+        "inputs": input_digests(scenario),
+        "order": list(tables),
+        "systems": {name: summaries[name] for name in tables},
         "wall_clock": {"total_s": time.perf_counter() - started, "system_s": clock},
     }
-    result = Result(document, {name: stack(tables) for name, tables in parts.items()})
+    result = Result(document, {table.name: stack([made[table.name] for made in tables.values()]) for table in TABLES})
     if interrupted:
         raise Interrupted(result)
     return result
@@ -124,20 +130,37 @@ def run_scenario(
     Raises ResultsError before the first event if the folder is in the way. When stopped, the systems that are
     whole are kept in `<folder>-interrupted`, and `Interrupted` tells.
     """
-    from l2sim.scenario import scenario_sha256
-
-    suffix = f"-r{replication}" if replication else ""
-    folder = out if out is not None else Path("runs") / f"{scenario.name}-{scenario_sha256(scenario)[:12]}{suffix}"
+    folder = out if out is not None else default_folder(scenario, f"-r{replication}" if replication else "")
     refuse_existing(folder, force)
     try:
         result = run(scenario, systems=systems, replication=replication, progress=progress)
     except Interrupted as stop:
         if stop.result is not None:
-            kept = folder.with_name(f"{folder.name}-interrupted")
-            stop.result.save(kept, force=True, figures=False)
+            stop.result.save(_free_name(folder), figures=False)
         raise
-    result.save(folder, force=force, figures=figures)
+    try:
+        result.save(folder, force=force, figures=figures)
+    except KeyboardInterrupt:  # while drawing: the run itself is whole
+        result.save(_free_name(folder), figures=False)
+        raise Interrupted(result) from None
     return result
+
+
+def _free_name(folder: Path) -> Path:
+    """Where what is whole of an interrupted run can be kept without touching anything that is there."""
+    for number in itertools.count(1):
+        name = folder.with_name(f"{folder.name}-interrupted" + (f"-{number}" if number > 1 else ""))
+        if not name.exists():
+            return name
+    raise AssertionError("numbers do not end")
+
+
+def default_folder(scenario: "Scenario", suffix: str = "") -> Path:
+    """Where a run of that scenario goes if nobody says: `runs/<name>-<hash>`, and what tells it from others."""
+    from l2sim.scenario import scenario_sha256
+    from l2sim.scenario.variation import single
+
+    return Path("runs") / f"{scenario.name}-{scenario_sha256(single(scenario))[:12]}{suffix}"
 
 
 def _step(progress: Progress | None, name: str, total: int) -> Callable[[float, int], None] | None:
@@ -150,5 +173,8 @@ def _versions() -> dict[str, str]:
     """Versions of what results depend on."""
     from importlib.metadata import version
 
-    names = ("numpy", "simpy", "coincurve", "numba", "llvmlite", "pyarrow", "matplotlib", "brotli")
-    return {"l2sim": __version__, **{name: version(name) for name in names}}
+    names = (
+        "numpy", "simpy", "networkx", "coincurve", "cryptography", "safe-pysha3", "numba", "llvmlite", "pyarrow",
+        "matplotlib", "brotli",
+    )  # fmt: skip
+    return {"l2sim": __version__, "python": platform.python_version(), **{name: version(name) for name in names}}

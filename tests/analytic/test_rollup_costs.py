@@ -7,6 +7,7 @@ from l2sim.crypto.work import Work
 from l2sim.engine import NS_PER_S
 from l2sim.l1.base import Purpose
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB
+from l2sim.results.outcomes import Outcome
 from tests.support.rollup import live, onboard, pay_all, random_load, rollup
 
 WEEK_NS = 7 * 86_400 * NS_PER_S
@@ -115,6 +116,36 @@ def test_provers_limit_how_fast_batches_are_proven() -> None:
     count = len(proven)
     assert lasts[0] == pytest.approx(count * 600 + 60, abs=60)
     assert lasts[1] == pytest.approx(600 + 660, abs=60)
+
+
+def test_a_cpu_that_falls_behind_fills_the_mempool_up_to_its_limit() -> None:
+    """One core gets several times what it can check: what the mempool cannot hold is dropped, and no block waits."""
+    span_s, block_s, limit = 0.4, 0.1, 5_000
+    system, world = rollup(
+        random_load(60_000, 100, span_s),
+        sequencer={"cores": 1, "block_time_s": block_s, "block_gas_limit": 10**10, "mempool_limit": limit},
+        batcher={"level": 0},
+    )
+    onboard(system, world)
+    system.open()
+    cpu = system.sequencer._cpu
+    deepest_ns = deepest_jobs = 0
+    while not system.sequencer.idle:
+        world.environment.step()
+        deepest_ns = max(deepest_ns, cpu.free_at_ns - world.environment.now)
+        deepest_jobs = max(deepest_jobs, cpu.in_system)
+    record = world.recorder.payments
+    done, dropped = (int((record.outcome == outcome).sum()) for outcome in (Outcome.COMPLETED, Outcome.DROPPED))
+    assert done + dropped == 60_000
+    per_transaction_s = world.profile.cost_ns(Work(ecdsa_recovers=100, keccak_blocks=225)) / 100 / NS_PER_S
+    assert deepest_jobs <= 2
+    assert deepest_ns <= (block_s + limit * per_transaction_s * 1.02) * NS_PER_S
+    # What the CPU checks in the time that payments come, and what waits at its end: in service and in the mempool.
+    assert dropped > 0
+    assert done <= span_s / per_transaction_s + 3 * limit
+    # From the first block with payments on, the CPU never stands idle.
+    span_ns = record.assured_ns.max() - world.horizon.payments_ns - round(block_s * NS_PER_S)
+    assert cpu.busy_ns == pytest.approx(span_ns, rel=0.001)
 
 
 def test_the_cpu_bounds_throughput_and_confirms_blocks_in_turn() -> None:

@@ -1,7 +1,8 @@
-"""Poisson users before the blocks of a chain: the laws, the run through the real packer, and two simpler queues.
+"""Poisson users before the blocks of a chain: the laws, the run through the real packer, and control variates.
 
-Times are in mean block intervals. The simpler queues are control variates: they see the same blocks or the same
-users as the chain, their means are known exactly, and they share most of its noise.
+Times are in mean block intervals. Two kinds of controls have exactly known expectations and share most of the noise
+of the waits: how many users come in an interval does not depend on the state before it (`Trace.controls`), and a
+fluid queue before the same blocks has a known mean (`Fluid`).
 """
 
 import math
@@ -58,6 +59,26 @@ def priority_wait(k: int, load_ahead: float) -> float:
     return 1 / ((1 - z) * (1 + k * load_ahead - (k + 1) * z**k))
 
 
+def clocked_wait(k: int, load: float) -> float:
+    """Mean time to inclusion with one block of `k` each interval: half an interval, and one for each block missed.
+
+    The number left behind by a block is the chain q' = max(0, q + Poisson(K load) - K), solved here for q < 600,
+    beyond which no row of the published table has a probability above 1e-20.
+    """
+    states = 600
+    numbers = np.arange(states + k + 1)
+    logarithm = np.array([math.lgamma(number + 1) for number in numbers])
+    poisson = np.exp(numbers * math.log(k * load) - k * load - logarithm)
+    step = np.zeros((states, states))
+    for before in range(states):
+        after = np.clip(before + numbers - k, 0, states - 1)
+        np.add.at(step[before], after, poisson)
+    balance = step.T - np.eye(states)
+    balance[-1] = 1.0  # in place of one redundant equation: probabilities add up to 1
+    left_behind = np.linalg.solve(balance, np.eye(states)[-1]) @ np.arange(states)
+    return float(0.5 + left_behind / (k * load))
+
+
 def fluid_rate(load: float) -> float:
     """a of 1 - exp(-a) = a load: the limit of K (1 - z) for large K."""
     return -math.log(root_below_one(lambda z: z - 1 - load * math.log(z)))
@@ -77,6 +98,9 @@ def fluid_lowest_wait(load: float) -> float:
 class Trace(NamedTuple):
     """What happened from time 0 on; the first block time is 0 and stands for the start."""
 
+    k: int
+    load: float
+    clocked: bool
     start: float
     end: float
     arrived: Floats
@@ -91,8 +115,12 @@ class Trace(NamedTuple):
     fees_sat: Floats
     """Paid in each block."""
     backlog: float
-    """Before the first user, in blocks."""
+    """Users from the beginning, in blocks."""
     events: int
+
+    def measured(self, low: float = 0.0, high: float = 1.0) -> npt.NDArray[np.bool_]:
+        """Which users are measured: those who come in the window, with fees between two quantiles."""
+        return self.window(self.arrived) & (self.quantile >= low) & (self.quantile < high)
 
     def window(self, times: Floats) -> npt.NDArray[np.bool_]:
         """Which times lie in the window of measurement; a backlog at its very start does not."""
@@ -107,10 +135,37 @@ class Trace(NamedTuple):
         since = np.clip(next_block, self.start, self.end) - np.clip(arrived, self.start, self.end)
         return float((self.pending[:-1] @ np.diff(edges) + since.sum()) / (self.end - self.start))
 
+    def mean_number_by_receipts(self) -> float:
+        """The same from each one's time of arrival and of inclusion."""
+        arrived = np.concatenate([self.arrived, self.probe_arrived])
+        included = arrived + np.concatenate([self.wait, self.probe_wait])
+        included[included < arrived] = np.inf  # not included when the run ended
+        stays = np.clip(included, self.start, self.end) - np.clip(arrived, self.start, self.end)
+        return float(stays.sum() / (self.end - self.start))
+
     def little(self) -> float:
         """L / (lambda W) over the window, which Little's law says is 1."""
         waits = self.wait[self.window(self.arrived)].sum() + self.probe_wait[self.window(self.probe_arrived)].sum()
         return float(self.mean_number() / (waits / (self.end - self.start)))
+
+    def controls(self) -> dict[str, float]:
+        """Observations of expectation zero: how many users more than expected come, times the state before.
+
+        The state is the number waiting, or the time since a block last took everybody.
+        """
+        arrived = self.arrived[self.arrived < self.blocks[-1]]
+        counts = np.bincount(np.searchsorted(self.blocks, arrived), minlength=len(self.blocks))[1:]
+        mean = self.k * self.load
+        excess = (counts - mean) / self.k
+        variance = (mean if self.clocked else mean + mean**2) / self.k**2
+        before = self.blocks[:-1]
+        age = before - np.maximum.accumulate(np.where(self.pending == 0, self.blocks, 0))[:-1]
+        inside = self.window(before) / (self.end - self.start)
+        return {
+            "waiting x excess": float(inside @ (self.pending[:-1] / self.k * excess)),
+            "age x excess": float(inside @ (age * excess)),
+            "squared excess": float(inside @ (excess**2 - variance)),
+        }
 
 
 class Fluid:
@@ -118,34 +173,28 @@ class Fluid:
 
     def __init__(self, trace: Trace, load: float) -> None:
         self.load = load
-        self.blocks = trace.blocks
+        self.blocks: Floats = trace.blocks
         walk = np.cumsum(load * np.diff(trace.blocks) - 1)
         reflected = walk - np.minimum.accumulate(np.minimum(walk, 0))
-        self.level = np.concatenate([[trace.backlog], np.maximum(trace.backlog + walk, reflected)])
+        self.level: Floats = np.concatenate([[trace.backlog], np.maximum(trace.backlog + walk, reflected)])
         """After each block, in blocks."""
 
     def waits(self, times: Floats) -> Floats:
         """What a drop that comes then waits, first come, first served."""
         last = np.searchsorted(self.blocks, times, side="right") - 1
         ahead = self.level[last] + self.load * (times - self.blocks[last])
-        return self.blocks[last + 1 + ahead.astype(int)] - times
+        taken: Floats = self.blocks[last + 1 + ahead.astype(int)]
+        return taken - times
 
     def lowest_waits(self, times: Floats) -> Floats:
         """What a drop that comes then waits if all others go first: until a block takes everything."""
-        empty = self.blocks[self.level <= 1e-9]
-        return empty[np.searchsorted(empty, times, side="right")] - times
+        empty: Floats = self.blocks[self.level <= 1e-9]
+        taken: Floats = empty[np.searchsorted(empty, times, side="right")]
+        return taken - times
 
-    def settled(self, end: float) -> bool:
-        """Whether all that flowed in before `end` is gone."""
-        return bool(np.any(self.level[self.blocks >= end] <= 1e-9))
-
-
-def clocked_slot_waits(arrived: Floats, k: int) -> Floats:
-    """Waits of the same users if a clock lets one go every 1/K interval: 1/2 + load / (2 (1 - load)) slots."""
-    slots = np.ceil(arrived * k)
-    number = np.arange(len(arrived))
-    gone = np.maximum.accumulate(slots - number) + number
-    return (gone - arrived * k) / k
+    def empties_after(self, time: float) -> bool:
+        """Whether a block after that time takes everything."""
+        return bool(np.any(self.level[self.blocks > time] <= 1e-9))
 
 
 class Mempool:
@@ -200,12 +249,17 @@ class Mempool:
         end = warm_up + blocks
         events = environment.run_until(end * INTERVAL_NS)
         measured = [len(times) for times in self._arrived]
-        while True:
-            missing = any(-1 in times[:count] for times, count in zip(self._included, measured, strict=True))
-            trace = self._trace(warm_up, end, events)
-            if not missing and Fluid(trace, self.load).settled(end):
-                return trace
+        while not self._settled(measured, end):
             events += environment.run_until(environment.now + 10 * INTERVAL_NS)
+        return self._trace(warm_up, end, events)
+
+    def _settled(self, measured: list[int], end: int) -> bool:
+        """Whether all who are measured are in blocks, and the fluid queue's last drops too."""
+        if any(-1 in times[:count] for times, count in zip(self._included, measured, strict=True)):
+            return False
+        if self._probe_gap_ns:
+            return Fluid(self._trace(0, end, 0), self.load).empties_after(end)
+        return self.environment.now >= (end + 10) * INTERVAL_NS
 
     def _user_arrives(self) -> None:
         self.environment.call_in(self._users.exponential_ns(self._user_gap_ns), self._user_arrives)
@@ -239,6 +293,9 @@ class Mempool:
         included = [np.array(times, float) / INTERVAL_NS for times in self._included]
         columns = self.recorder.blocks.columns
         return Trace(
+            k=self.k,
+            load=self.load,
+            clocked=self.chain.config.block_times == "clocked",
             start=start,
             end=end,
             arrived=arrived[0],

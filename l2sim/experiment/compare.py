@@ -1,0 +1,187 @@
+"""Comparisons: the systems of one scenario paired by replication, or the same systems in several runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from l2sim.errors import ResultsError
+from l2sim.experiment.metrics import HEADLINE, check_metric
+from l2sim.experiment.replicate import Replications, paired_interval, replicate, replications_of
+from l2sim.experiment.result import Result
+from l2sim.experiment.statistics import Interval, interval
+from l2sim.experiment.sweep import Sweep, ordered_systems
+from l2sim.scenario.schema import Scenario
+from l2sim.scenario.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DEFAULT_REPLICATIONS = 5
+"""Replications of `compare SCENARIO` where neither the scenario nor the caller says how many."""
+
+Compared = Result | Sweep | Replications | str | Path
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One figure of two: of two systems, or of one system in two runs."""
+
+    metric: str
+    first: str
+    second: str
+    first_mean: float
+    second_mean: float
+    change: Interval
+    """Of second - first, paired by replication."""
+
+    @property
+    def relative(self) -> float | None:
+        """The mean change over the size of the first mean; None about 0."""
+        return None if self.first_mean == 0 else self.change.mean / abs(self.first_mean)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Differences of figures, each second against its first, with intervals where there are replications."""
+
+    title: str
+    replications: int
+    differences: tuple[Difference, ...]
+
+    def table(self) -> pa.Table:
+        """One row a figure and pair: means, difference, its deviation and 95 % interval, and the relative change."""
+        rows = [
+            {
+                "metric": row.metric,
+                "first": row.first,
+                "second": row.second,
+                "n": row.change.n,
+                "first_mean": row.first_mean,
+                "second_mean": row.second_mean,
+                "difference": row.change.mean,
+                "deviation": row.change.deviation,
+                "low": row.change.low,
+                "high": row.change.high,
+                "relative": row.relative,
+            }
+            for row in self.differences
+        ]
+        texts = ("metric", "first", "second")
+        floats = ("first_mean", "second_mean", "difference", "deviation", "low", "high", "relative")
+        types = {**dict.fromkeys(texts, pa.string()), "n": pa.int64(), **dict.fromkeys(floats, pa.float64())}
+        return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
+
+    def of(self, metric: str, first: str, second: str) -> Difference:
+        """One difference; raises KeyError where it was not measured."""
+        for row in self.differences:
+            if (row.metric, row.first, row.second) == (metric, first, second):
+                return row
+        raise KeyError((metric, first, second))
+
+    def figure(self) -> "Figure":
+        """Relative changes with their intervals, one panel a figure."""
+        from l2sim.report.sweep_figures import differences
+
+        return differences(self.title, self.table())
+
+    def _repr_html_(self) -> str:
+        from l2sim.report.sweep_figures import differences_html
+
+        return differences_html(self.title, self.table())
+
+
+def compare(
+    *what: Scenario | Compared,
+    replications: int | None = None,
+    baseline: str | None = None,
+    metrics: Sequence[str] | None = None,
+    out: str | Path | None = None,
+    **study: Any,
+) -> Comparison:
+    """Compare the systems of one scenario over replications, or the same systems in two or more runs.
+
+    For a scenario, it is run in `replications` (by default its own, or 5), and each system is compared with
+    `baseline`, by default the first, replication by replication: both faced the same payments. `out` and the
+    keywords of `replicate` say where and how. For runs (results or folders), each later one is compared with the
+    first, for every system that both have. `metrics` are figures of the summary, by default the headline ones.
+
+    Raises InputError for an unknown system or metric, for runs without a system in common, and as `replicate`.
+
+    >>> import l2sim
+    >>> scenario = l2sim.load_scenario("scenarios/quickstart.yaml")  # doctest: +SKIP
+    >>> l2sim.compare(scenario, replications=5, baseline="lightning").table()  # doctest: +SKIP
+    """
+    for metric in metrics or ():
+        check_metric(metric, "--metric")
+    wanted = list(metrics or HEADLINE)
+    if len(what) == 1 and isinstance(what[0], Scenario):
+        scenario = what[0]
+        _check_baseline(baseline, scenario.systems)
+        if replications is None:
+            replications = scenario.replications if scenario.replications > 1 else DEFAULT_REPLICATIONS
+        return compare_systems(replicate(scenario, replications, out=out, **study), baseline, wanted)
+    if any(isinstance(one, Scenario) for one in what):
+        raise ResultsError("compare: takes one scenario, or runs (got a scenario among others); run them first")
+    found = [_replications(one) for one in what if not isinstance(one, Scenario)]
+    if len(found) == 1:
+        return compare_systems(found[0], baseline, wanted)
+    return compare_runs(found, wanted)
+
+
+def compare_systems(found: Replications, baseline: str | None, metrics: Sequence[str]) -> Comparison:
+    """Every system against the baseline (by default the first), paired by replication."""
+    _check_baseline(baseline, found.systems)
+    first = baseline if baseline is not None else found.systems[0]
+    rows = []
+    for metric in metrics:
+        for second in found.systems:
+            change = found.difference(metric, first, second) if second != first else None
+            a, b = found.interval(first, metric), found.interval(second, metric)
+            if change is not None and a is not None and b is not None:
+                rows.append(Difference(metric, first, second, a.mean, b.mean, change))
+    return Comparison(f"{found.name}: difference from {first}", found.count, tuple(rows))
+
+
+def compare_runs(found: Sequence[Replications], metrics: Sequence[str]) -> Comparison:
+    """Each later run against the first, for every system that both have; paired if they have as many replications."""
+    if len(found) < 2:
+        raise ResultsError(f"compare: needs one scenario or at least two runs (got {len(found)} runs)")
+    first = found[0]
+    rows = []
+    for second in found[1:]:
+        common = [name for name in first.systems if name in second.systems]
+        if not common:
+            raise ResultsError(
+                f"{second.name}: has no system in common with {first.name} "
+                f"({', '.join(second.systems)}; {', '.join(first.systems)})"
+            )
+        count = min(first.count, second.count)
+        for metric in metrics:
+            for system in common:
+                a, b = (one.figures[system].get(metric, [None] * one.count)[:count] for one in (first, second))
+                change = paired_interval(a, b)
+                if change is not None:
+                    a_mean, b_mean = (interval([float(v) for v in values if v is not None]).mean for values in (a, b))
+                    labels = f"{system} in {first.name}", f"{system} in {second.name}"
+                    rows.append(Difference(metric, *labels, a_mean, b_mean, change))
+    return Comparison(f"Difference from {first.name}", min(one.count for one in found), tuple(rows))
+
+
+def _replications(one: Compared) -> Replications:
+    if isinstance(one, Replications):
+        return one
+    if isinstance(one, Result):
+        name = str(one.folder) if one.folder is not None else one.name
+        return Replications.of_runs(name, [ordered_systems(one.run)])
+    if isinstance(one, Sweep):
+        return Replications.of_sweep(one, str(one.folder))
+    return replications_of(one)
+
+
+def _check_baseline(baseline: str | None, systems: Any) -> None:
+    if baseline is not None and baseline not in systems:
+        hint = did_you_mean(baseline, systems)
+        raise ResultsError(f"--baseline: must be one of {', '.join(systems)}{hint} (got {baseline})")
