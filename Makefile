@@ -48,7 +48,7 @@ figures: install ## the README's figure, made by the quickstart
 	$(BIN)/python docs/make_figure.py
 
 notebooks: install-dev ## run the notebooks and write their outputs beside them
-	$(BIN)/jupytext --to ipynb --execute notebooks/*.py
+	$(BIN)/python docs/run_notebooks.py
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

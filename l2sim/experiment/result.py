@@ -51,6 +51,9 @@ class Plots:
 class Result(RunData):
     """One run's results: `summary`, tables (`payments()`, `batches()`, ...), figures (`plot.cost()`, ...)."""
 
+    def __repr__(self) -> str:
+        return f"<Result of {self.name}: {', '.join(self.systems)}>"
+
     @property
     def plot(self) -> Plots:
         """The figures."""
