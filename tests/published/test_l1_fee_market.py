@@ -128,7 +128,7 @@ def test_poisson_blocks_of_twenty(
         half_width=half_widths[0],
         controls={"fluid wait": fluid_wait(load), **ZERO_MEAN},
     )
-    published.assert_little(row, runs, reduced=0.03)
+    published.assert_little(row, runs, reduced=0.05)  # a reduced window has long ends
     published.assert_law(
         f"{row} lowest fee",
         runs,

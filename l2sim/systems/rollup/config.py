@@ -85,6 +85,11 @@ class BatcherConfig(Config):
     resubmit_s: float = Field(default=48.0, gt=0, le=86_400)
     """How long operators wait for a block before they look whether to raise their fees (op-service, txmgr)."""
 
+    commitments: Literal["modelled", "kzg"] = "modelled"
+    """kzg: every blob is encoded and committed to for real, with the extra `blobs`; modelled: it is counted."""
+    kzg_setup_path: str | None = None
+    """File of the KZG trusted setup, for kzg; without it the one that L2SIM_KZG_TRUSTED_SETUP names."""
+
     @model_validator(mode="after")
     def _check(self) -> "BatcherConfig":
         if self.level > LEVELS[self.compression]:

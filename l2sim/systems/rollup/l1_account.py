@@ -21,10 +21,10 @@ from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB
 from l2sim.l1.ethereum.mempool import EthereumTransaction
 from l2sim.systems.base import World
+from l2sim.systems.rollup.blobs import Committer, modelled_hashes
 
 L1_CHAIN_ID = 1
 BLOB_TRANSACTION_TYPE = b"\x03"  # EIP-4844
-VERSIONED_HASH_KZG = b"\x01"
 CONTRACT = hashlib.sha256(b"l2sim rollup contract").digest()[:20]
 """Where a rollup's L1 transactions go: an address of no account."""
 
@@ -48,6 +48,7 @@ class Waiting:
     data: bytes
     value_wei: int
     blobs: Sequence[bytes]
+    blob_hashes: Sequence[bytes]
     on_included: OnReceipt
     max_fee_wei: int
     tip_wei: int
@@ -58,8 +59,11 @@ class Waiting:
 class L1Account:
     """All senders of one rollup on its L1; numbers below the number of users are users, the others operators."""
 
-    def __init__(self, chain: EthereumChain, world: World, work: Work) -> None:
+    def __init__(
+        self, chain: EthereumChain, world: World, work: Work, commit_blobs: Committer = modelled_hashes
+    ) -> None:
         self._chain = chain
+        self._commit_blobs = commit_blobs
         self._world = world
         self._work = work
         self._real = world.crypto == "real"
@@ -93,8 +97,20 @@ class L1Account:
         self._nonces[sender] = nonce + 1
         max_fee_wei, tip_wei = self._chain.suggest_fees()
         blob_fee_wei = self._chain.suggest_blob_fee() if blobs else 0
+        self._work.blob_commitments += len(blobs)
         waiting = Waiting(
-            sender, nonce, purpose, gas, data, value_wei, blobs, on_included, max_fee_wei, tip_wei, blob_fee_wei
+            sender,
+            nonce,
+            purpose,
+            gas,
+            data,
+            value_wei,
+            blobs,
+            self._commit_blobs(blobs),
+            on_included,
+            max_fee_wei,
+            tip_wei,
+            blob_fee_wei,
         )
         self._submit(waiting)
         if resubmit_ns is not None:
@@ -202,12 +218,8 @@ class Operator:
 
 
 def _blob_fields(waiting: Waiting) -> list[rlp.Item]:
-    """The fields that a blob transaction signs (EIP-4844).
-
-    A blob's versioned hash should commit to it by KZG; SHA-256 of the blob's data stands in its place, of the same
-    size, as the rollup itself never opens the commitment.
-    """
-    hashes: list[rlp.Item] = [VERSIONED_HASH_KZG + hashlib.sha256(blob).digest()[1:] for blob in waiting.blobs]
+    """The fields that a blob transaction signs (EIP-4844)."""
+    hashes: list[rlp.Item] = [*waiting.blob_hashes]
     return [
         L1_CHAIN_ID, waiting.nonce, waiting.tip_wei, waiting.max_fee_wei, waiting.gas, CONTRACT, waiting.value_wei,
         waiting.data, [], waiting.max_blob_fee_wei, hashes,

@@ -16,6 +16,7 @@ from l2sim.l1.ethereum.gas import TRANSACTION_GAS
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.rollup.accounts import Accounts, StateTree
 from l2sim.systems.rollup.batcher import Batch, Batcher, L2Block
+from l2sim.systems.rollup.blobs import kzg_committer, modelled_hashes
 from l2sim.systems.rollup.bridge import Bridge
 from l2sim.systems.rollup.config import OptimisticConfig, RollupConfig
 from l2sim.systems.rollup.l1_account import L1Account, Operator
@@ -49,7 +50,9 @@ class RollupSystem(PaymentSystem):
         self._unfinal = 0
         users = world.workload.users
         self.accounts = Accounts(users)
-        account = L1Account(chain, world, self.work)
+        real = config.batcher.commitments == "kzg"
+        commit = kzg_committer(config.batcher.kzg_setup_path) if real else modelled_hashes
+        account = L1Account(chain, world, self.work, commit)
         account.on_quiet = self._doze
         tree = StateTree(world.crypto == "real", self.work)
         resubmit_ns = ns(config.batcher.resubmit_s)

@@ -1,0 +1,86 @@
+"""Blobs as the OP Stack fills them, and the commitments that stand for them in a transaction.
+
+The encoding keeps each field element of 32 bytes below the curve's modulus by using only the lower six bits of its
+first byte: four elements carry 4 x 31 bytes and three more in those bits, 127 bytes a round, 1,024 rounds a blob; the
+first four bytes are the version and the length. Source: ethereum-optimism/specs, protocol/derivation.md, blob
+encoding.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+from l2sim.crypto.kzg import BLOB_BYTES, FIELD_ELEMENT_BYTES, KzgSetup, KzgUnavailableError, load_setup, versioned_hash
+from l2sim.errors import InputError
+
+ROUNDS = 1024
+ROUND_BYTES = 4 * 31 + 3
+HEADER_BYTES = 4
+VERSION = 0
+MOST_DATA_BYTES = ROUNDS * ROUND_BYTES - HEADER_BYTES
+"""130,044: what one blob holds."""
+
+Committer = Callable[[Sequence[bytes]], list[bytes]]
+"""From the data of a transaction's blobs to their versioned hashes of 32 bytes."""
+
+
+def encode_blob(data: bytes) -> bytes:
+    """The blob of 131,072 bytes that holds `data`, at most 130,044 bytes; raises ValueError for more.
+
+    >>> decode_blob(encode_blob(b"batch"))
+    b'batch'
+    """
+    if len(data) > MOST_DATA_BYTES:
+        raise ValueError(f"data: must be at most {MOST_DATA_BYTES} bytes (got {len(data)})")
+    plain = (bytes([VERSION]) + len(data).to_bytes(3, "big") + data).ljust(ROUNDS * ROUND_BYTES, b"\0")
+    elements = []
+    for start in range(0, HEADER_BYTES + len(data), ROUND_BYTES):
+        part = plain[start : start + ROUND_BYTES]
+        # In the order of the stream: 31 bytes, one to share out, and so on; the last element only gets its 31 bytes.
+        first, x, second, y, third, z, fourth = (
+            part[0:31], part[31], part[32:63], part[63], part[64:95], part[95], part[96:127],
+        )  # fmt: skip
+        heads = (x & 0x3F, (y & 0x0F) | (x & 0xC0) >> 2, z & 0x3F, (z & 0xC0) >> 2 | (y & 0xF0) >> 4)
+        for head, body in zip(heads, (first, second, third, fourth), strict=True):
+            elements.append(bytes([head]) + body)
+    return b"".join(elements).ljust(BLOB_BYTES, b"\0")
+
+
+def decode_blob(blob: bytes) -> bytes:
+    """The data that a blob holds; raises ValueError for a wrong length, version, length field or padding."""
+    if len(blob) != BLOB_BYTES:
+        raise ValueError(f"blob: must be {BLOB_BYTES} bytes (got {len(blob)})")
+    parts: list[bytes] = []
+    for start in range(0, BLOB_BYTES, 4 * FIELD_ELEMENT_BYTES):
+        a, b, c, d = (blob[start + 32 * i : start + 32 * (i + 1)] for i in range(4))
+        if (a[0] | b[0] | c[0] | d[0]) & 0xC0:
+            raise ValueError(f"blob: the two highest bits of every field element must be 0 (round at byte {start})")
+        x = a[0] & 0x3F | (b[0] & 0x30) << 2
+        y = b[0] & 0x0F | (d[0] & 0x0F) << 4
+        z = c[0] & 0x3F | (d[0] & 0x30) << 2
+        parts += (a[1:], bytes([x]), b[1:], bytes([y]), c[1:], bytes([z]), d[1:])
+    plain = b"".join(parts)
+    length = int.from_bytes(plain[1:4], "big")
+    if plain[0] != VERSION or length > MOST_DATA_BYTES:
+        raise ValueError(
+            f"blob: must have version {VERSION} and at most {MOST_DATA_BYTES} bytes (got {plain[0]}, {length})"
+        )
+    if any(plain[HEADER_BYTES + length :]):
+        raise ValueError("blob: must hold zeros after its data")
+    return plain[HEADER_BYTES : HEADER_BYTES + length]
+
+
+def modelled_hashes(blobs: Sequence[bytes]) -> list[bytes]:
+    """Versioned hashes of the right size that commit to nothing: the rollup itself never opens a commitment."""
+    return [b"\x01" + hashlib.sha256(data).digest()[1:] for data in blobs]
+
+
+def kzg_committer(setup_path: str | None) -> Committer:
+    """Real KZG commitments of the encoded blobs, with the trusted setup at `setup_path`.
+
+    Raises InputError that says what to install or set where they cannot be made.
+    """
+    try:
+        setup: KzgSetup = load_setup(setup_path)
+    except KzgUnavailableError as error:
+        raise InputError(f"batcher.commitments: kzg cannot be used: {error}") from error
+    return lambda blobs: [versioned_hash(setup.commit(encode_blob(data))) for data in blobs]
