@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2, 2, 2)))
 
-PNG_DPI = 150
+PNG_DPI = 130
 
 PARAMETERS: Any = {  # matplotlib types its keys one by one
     "figure.facecolor": "white",
@@ -65,7 +65,7 @@ def png(figure: Figure) -> bytes:
         usual_dpi = figure.dpi
         figure.dpi = PNG_DPI
         canvas: Any = FigureCanvasAgg(figure)
-        canvas.print_png(buffer, metadata={"Software": "l2sim"})
+        canvas.print_png(buffer, metadata={"Software": "l2sim"}, pil_kwargs={"compress_level": 2})
         figure.dpi = usual_dpi
         return buffer.getvalue()
 

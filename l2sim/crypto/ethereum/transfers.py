@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from l2sim.crypto.ethereum.transactions import ADDRESS_BYTES, TRANSFER_GAS, TYPE
+from l2sim.crypto.ethereum.transactions import ADDRESS_BYTES, TRANSFER_GAS, TYPE, FeeMarketTransaction
 from l2sim.crypto.hashing import keccak256_batch
 
 __all__ = ["EncodedBatch", "Transfers", "encode_transfers", "signing_digests", "signing_payloads"]
@@ -19,6 +19,7 @@ __all__ = ["EncodedBatch", "Transfers", "encode_transfers", "signing_digests", "
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 
+_FEW_ROWS = 6  # below this many, rows are encoded one by one
 _CHUNK_ROWS = 8192  # a matrix and its mask of about 150 columns stay in a core's cache
 _HASH_ROWS = 65536  # rows gathered at a time for hashing
 _EMPTY_STRING, _EMPTY_LIST = 0x80, 0xC0
@@ -121,7 +122,33 @@ def encode_transfers(transfers: Transfers, signatures: Bytes) -> EncodedBatch:
     highest = int(signatures[:, 64].max(initial=0))
     if highest > 1:
         raise ValueError(f"signatures: their recovery ids must be 0 or 1 (got {highest})")
+    if len(transfers) <= _FEW_ROWS:
+        return _encode_few(transfers, signatures)
     return _encode(transfers, signatures)
+
+
+def _encode_few(transfers: Transfers, signatures: Bytes) -> EncodedBatch:
+    """One transaction at a time: for a handful the matrix costs more than it saves."""
+
+    def at(column: Words | int, row: int) -> int:
+        return column if isinstance(column, int) else int(column[row])
+
+    rows = []
+    for row in range(len(transfers)):
+        value = transfers.values_wei[row]
+        transaction = FeeMarketTransaction(
+            chain_id=transfers.chain_id,
+            nonce=int(transfers.nonces[row]),
+            to=transfers.to[row].tobytes(),
+            value_wei=int(value) if transfers.values_wei.ndim == 1 else int.from_bytes(value.tobytes(), "big"),
+            max_priority_fee_wei=at(transfers.max_priority_fees_wei, row),
+            max_fee_wei=at(transfers.max_fees_wei, row),
+            gas_limit=at(transfers.gas_limits, row),
+        )
+        rows.append(transaction.signed_bytes(signatures[row].tobytes()))
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(raw) for raw in rows], out=offsets[1:])
+    return EncodedBatch(np.frombuffer(b"".join(rows), np.uint8), offsets)
 
 
 def _encode(transfers: Transfers, signatures: Bytes | None) -> EncodedBatch:
