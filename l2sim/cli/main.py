@@ -16,6 +16,7 @@ import click
 
 from l2sim._version import __version__
 from l2sim.cli.bench import bench
+from l2sim.cli.cloth import cloth
 from l2sim.cli.compare import compare
 from l2sim.cli.fees import fees
 from l2sim.cli.results import export
@@ -109,7 +110,7 @@ def cli() -> None:
     """Compare Layer-2 payment systems, payment by payment, on simulated L1s."""
 
 
-for command in (run, sweep, compare, validate, schema, new, topology, export, bench, fees):
+for command in (run, sweep, compare, validate, schema, new, topology, export, bench, fees, cloth):
     cli.add_command(command)
 
 

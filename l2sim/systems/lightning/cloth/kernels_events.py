@@ -1,0 +1,429 @@
+"""CLoTH's events compiled: every payment from its first route to its end; `reference.run_reference` is the twin.
+
+Events are taken in order of time from a binary heap; at equal times their order is that of CLoTH's heap, in which
+an event moves past others of its time on the way up and on the way down.
+
+Numba's cache does not see changes of functions that come from other modules: whoever changes `kernels` or `draws`
+must touch this file too.
+"""
+
+from typing import Final, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from l2sim.systems.lightning.cloth.draws import Twister, normal, uniform
+from l2sim.systems.lightning.cloth.kernels import Memory, Scratch, find_route
+from l2sim.systems.lightning.cloth.rules import HOP_MS, OFFLINE_MS, RELAX_MS, TIMEOUT_MS
+from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Whole
+
+Number = TypeVar("Number", bound=np.generic)
+
+# What happens to a payment.
+FIND: Final = 0
+SEND: Final = 1
+FORWARD: Final = 2
+RECEIVE: Final = 3
+FORWARD_SUCCESS: Final = 4
+FORWARD_FAIL: Final = 5
+RECEIVE_SUCCESS: Final = 6
+RECEIVE_FAIL: Final = 7
+
+UNKNOWN_ROUTE: Final = -2  # in `route_at`: not searched yet
+_MEAN_HOPS: Final = 4  # room for routes at the start, which grows
+
+
+class Ledger(NamedTuple):
+    """Payments as they go: one row each, then two for each that is split (`first_half` says where, or -1).
+
+    Times in ms. `route_at` and `hops` say where the last route stands; 0 hops if there was none.
+    """
+
+    payer: Int32s
+    payee: Int32s
+    amount_msat: Int64s
+    start_ms: Int64s
+    end_ms: Int64s
+    succeeded: npt.NDArray[np.bool_]
+    timed_out: npt.NDArray[np.bool_]
+    no_balance: Int32s
+    offline: Int32s
+    attempts: Int32s
+    first_half: Int32s
+    route_at: Int64s
+    hops: Int32s
+    hop: Int32s
+    failed_hop: Int32s
+    failed_offline: npt.NDArray[np.bool_]
+
+
+class Outcome(NamedTuple):
+    """What a run leaves: the ledger's rows in use, the routes' columns, and counts."""
+
+    rows: Whole
+    route_edge: Int32s
+    route_amount_msat: Int64s
+    events: Whole
+
+
+def make_ledger(payer: Int32s, payee: Int32s, amount_msat: Int64s, start_ms: Int64s, split: bool) -> Ledger:
+    """A ledger of payments not begun, with room to split each if `split`."""
+    count = len(payer)
+    rows = 3 * count if split else count
+
+    def column(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        return np.concatenate((values, np.zeros(rows - count, values.dtype)))
+
+    return Ledger(
+        payer=column(payer),
+        payee=column(payee),
+        amount_msat=column(amount_msat),
+        start_ms=column(start_ms),
+        end_ms=np.zeros(rows, np.int64),
+        succeeded=np.zeros(rows, np.bool_),
+        timed_out=np.zeros(rows, np.bool_),
+        no_balance=np.zeros(rows, np.int32),
+        offline=np.zeros(rows, np.int32),
+        attempts=np.zeros(rows, np.int32),
+        first_half=np.full(rows, -1, np.int32),
+        route_at=np.full(rows, UNKNOWN_ROUTE, np.int64),
+        hops=np.zeros(rows, np.int32),
+        hop=np.zeros(rows, np.int32),
+        failed_hop=np.zeros(rows, np.int32),
+        failed_offline=np.zeros(rows, np.bool_),
+    )
+
+
+@njit(cache=True)
+def _push(time: Int64s, what: Int64s, size: Whole, at_ms: Whole, event: Whole) -> None:
+    """Add an event to a heap of `size`; it moves past those of its time."""
+    place = size
+    while place > 0:
+        parent = (place - 1) >> 1
+        if at_ms > time[parent]:
+            break
+        time[place] = time[parent]
+        what[place] = what[parent]
+        place = parent
+    time[place] = at_ms
+    what[place] = event
+
+
+@njit(cache=True)
+def _drop_first(time: Int64s, what: Int64s, size: Whole) -> None:
+    """Take the first event off a heap that had one more than `size`."""
+    at_ms = time[size]
+    event = what[size]
+    place = 0
+    while True:
+        best_ms = at_ms
+        best = place
+        for child in range(2 * place + 1, min(2 * place + 3, size)):
+            if time[child] <= best_ms:
+                best_ms = time[child]
+                best = child
+        if best == place:
+            break
+        time[place] = time[best]
+        what[place] = what[best]
+        place = best
+    time[place] = at_ms
+    what[place] = event
+
+
+@njit(cache=True)
+def _with_room(memory: Memory, rows: Whole) -> Memory:
+    """The memory itself if it has room for that many more rows, else one twice as large."""
+    old = len(memory.source)
+    if memory.used[0] + rows <= old:
+        return memory
+    ids = np.full((3, 2 * old + rows), -1, np.int32)
+    amounts = np.zeros((3, 2 * old + rows), np.int64)
+    ids[0, :old], ids[1, :old], ids[2, :old] = memory.source, memory.target, memory.next
+    amounts[0, :old], amounts[1, :old], amounts[2, :old] = memory.success_msat, memory.failure_msat, memory.failed_ms
+    spare = np.full(2 * old + rows, -1, np.int32)
+    return Memory(
+        memory.first, memory.last, memory.used, ids[0].copy(), ids[1].copy(), amounts[0].copy(), amounts[1].copy(),
+        amounts[2].copy(), ids[2].copy(), spare,
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _row(memory: Memory, payer: Whole, source: Whole, target: Whole) -> Whole:
+    """The payer's row for a pair, made if there is none; of a new one, `failed_ms` and both amounts are 0."""
+    row: Whole = memory.first[payer]
+    while row >= 0:
+        if memory.source[row] == source and memory.target[row] == target:
+            return row
+        row = memory.next[row]
+    row = memory.used[0]
+    memory.used[0] += 1
+    memory.source[row] = source
+    memory.target[row] = target
+    memory.success_msat[row] = 0
+    memory.failure_msat[row] = 0
+    memory.failed_ms[row] = 0
+    memory.next[row] = -1
+    if memory.first[payer] < 0:
+        memory.first[payer] = row
+    else:
+        memory.next[memory.last[payer]] = row
+    memory.last[payer] = row
+    return row
+
+
+@njit(cache=True)
+def _record_success(memory: Memory, payer: Whole, source: Whole, target: Whole, amount_msat: Whole) -> None:
+    row = _row(memory, payer, source, target)
+    memory.success_msat[row] = max(memory.success_msat[row], amount_msat)
+    if memory.failed_ms[row] != 0 and amount_msat > memory.failure_msat[row]:
+        memory.failure_msat[row] = amount_msat + 1
+
+
+@njit(cache=True)
+def _record_failure(
+    memory: Memory, payer: Whole, source: Whole, target: Whole, amount_msat: Whole, now_ms: Whole
+) -> None:
+    known = memory.used[0]
+    row = _row(memory, payer, source, target)
+    if row < known and amount_msat > memory.failure_msat[row] and now_ms - memory.failed_ms[row] < RELAX_MS:
+        return  # defect D9
+    memory.failure_msat[row] = amount_msat
+    memory.failed_ms[row] = now_ms
+    if amount_msat <= memory.success_msat[row]:
+        memory.success_msat[row] = max(amount_msat - 1, 0)
+
+
+@njit(cache=True)
+def first_routes(
+    network: Network, balance_msat: Int64s, ledger: Ledger, payments: Whole, scratch: Scratch, memory: Memory,
+    whole: bool,
+) -> tuple[Int32s, Int64s, Whole]:  # fmt: skip
+    """Search the first route of every payment, at time 0 (defect D4); returns the routes' columns and their length."""
+    edges = np.empty(_MEAN_HOPS * payments + 32, np.int32)
+    amounts = np.empty(_MEAN_HOPS * payments + 32, np.int64)
+    used: Whole = 0
+    start = np.int64(0)  # a plain 0 would be a type of its own, and everything below compiled twice
+    for i in range(payments):
+        hops = find_route(
+            network,
+            balance_msat,
+            memory,
+            ledger.payer[i],
+            ledger.payee[i],
+            ledger.amount_msat[i],
+            start,
+            scratch,
+            whole,
+        )
+        if used + hops > len(edges):
+            edges = np.concatenate((edges, np.empty(len(edges), np.int32)))
+            amounts = np.concatenate((amounts, np.empty(len(amounts), np.int64)))
+        edges[used : used + hops] = scratch.route_edge[:hops]
+        amounts[used : used + hops] = scratch.route_amount_msat[:hops]
+        ledger.route_at[i] = used
+        ledger.hops[i] = hops
+        used += hops
+    return edges, amounts, used
+
+
+@njit(cache=True)
+def run_events(
+    network: Network,
+    balance_msat: Int64s,
+    ledger: Ledger,
+    payments: Whole,
+    splits: bool,
+    fault_probability: float,
+    random: Twister,
+    memory: Memory,
+    scratch: Scratch,
+    whole: bool,
+) -> Outcome:
+    """Run all payments to their end; `balance_msat` (by edge) and `ledger` change in place."""
+    edges, amounts, used = first_routes(network, balance_msat, ledger, payments, scratch, memory, whole)
+    source_of, target_of, counter_of = network.edge_source, network.edge_target, network.edge_counter
+    rows = payments
+    # Events never outnumber payments under way, and a payment that splits leaves while its halves come.
+    time = np.empty(len(ledger.payer) + 2, np.int64)
+    what = np.empty(len(ledger.payer) + 2, np.int64)
+    size = np.int64(0)
+    nothing = np.int64(0)
+    events = 0
+    for i in range(payments):
+        _push(time, what, size, ledger.start_ms[i], 8 * i + FIND)
+        size += 1
+    while size > 0:
+        now = time[0]
+        event = what[0] & 7
+        i = what[0] >> 3
+        size -= 1
+        _drop_first(time, what, size)
+        events += 1
+        at = ledger.route_at[i]
+        next_event = -1
+        at_ms = now
+
+        if event == FIND:
+            ledger.attempts[i] += 1
+            if now > ledger.start_ms[i] + TIMEOUT_MS:
+                ledger.end_ms[i] = now
+                ledger.timed_out[i] = True
+                continue
+            first = ledger.attempts[i] == 1
+            hops = ledger.hops[i]
+            if not first:
+                hops = find_route(
+                    network, balance_msat, memory, ledger.payer[i], ledger.payee[i], ledger.amount_msat[i], now,
+                    scratch, whole,
+                )  # fmt: skip
+                if hops > 0:
+                    edges, amounts, used = _keep(edges, amounts, used, ledger, i, hops, scratch)
+            if hops > 0:
+                next_event = SEND
+            elif first and splits:
+                # Only once, in two, and only if there is a route for each (defect D5).
+                half = ledger.amount_msat[i] // 2
+                found = 0
+                for j in range(2):
+                    part = rows + j
+                    ledger.amount_msat[part] = half if j == 0 else ledger.amount_msat[i] - half
+                    hops = 0
+                    if ledger.amount_msat[part] > 0:
+                        hops = find_route(
+                            network, balance_msat, memory, ledger.payer[i], ledger.payee[i],
+                            ledger.amount_msat[part], now, scratch, whole,
+                        )  # fmt: skip
+                    if hops == 0:
+                        break
+                    edges, amounts, used = _keep(edges, amounts, used, ledger, part, hops, scratch)
+                    found += 1
+                if found == 2:
+                    ledger.first_half[i] = rows
+                    for part in range(rows, rows + 2):
+                        ledger.payer[part] = ledger.payer[i]
+                        ledger.payee[part] = ledger.payee[i]
+                        ledger.start_ms[part] = ledger.start_ms[i]
+                        ledger.attempts[part] = 1
+                        _push(time, what, size, now, 8 * part + SEND)
+                        size += 1
+                    rows += 2
+                else:
+                    ledger.end_ms[i] = now
+            else:
+                ledger.end_ms[i] = now
+
+        elif event == SEND:
+            offline = uniform(random) < fault_probability
+            edge = edges[at]
+            ledger.hop[i] = 0
+            if offline:
+                ledger.offline[i] += 1
+                next_event, at_ms = RECEIVE_FAIL, now + OFFLINE_MS
+            elif balance_msat[edge] < amounts[at]:
+                ledger.no_balance[i] += 1
+                next_event = RECEIVE_FAIL
+            else:
+                balance_msat[edge] -= amounts[at]
+                next_event = RECEIVE if ledger.hops[i] == 1 else FORWARD
+                at_ms = _after_hop(now, random)
+            if next_event == RECEIVE_FAIL:
+                ledger.failed_hop[i] = 0
+                ledger.failed_offline[i] = offline
+
+        elif event == FORWARD:
+            ledger.hop[i] += 1
+            hop = ledger.hop[i]
+            last = hop == ledger.hops[i] - 1
+            offline = uniform(random) < fault_probability and not last
+            edge = edges[at + hop]
+            if offline or balance_msat[edge] < amounts[at + hop]:
+                if offline:
+                    ledger.offline[i] += 1
+                else:
+                    ledger.no_balance[i] += 1
+                ledger.failed_hop[i] = hop
+                ledger.failed_offline[i] = offline
+                ledger.hop[i] = hop - 1
+                next_event = RECEIVE_FAIL if hop == 1 else FORWARD_FAIL
+                at_ms = _after_hop(now, random) + (OFFLINE_MS if offline else 0)
+            else:
+                balance_msat[edge] -= amounts[at + hop]
+                next_event = RECEIVE if last else FORWARD
+                at_ms = _after_hop(now, random)
+
+        elif event == RECEIVE:
+            ledger.succeeded[i] = True
+            last_hop = ledger.hops[i] - 1
+            balance_msat[counter_of[edges[at + last_hop]]] += amounts[at + last_hop]
+            ledger.hop[i] = last_hop - 1
+            next_event = RECEIVE_SUCCESS if last_hop == 0 else FORWARD_SUCCESS
+            at_ms = _after_hop(now, random)
+
+        elif event == FORWARD_SUCCESS:
+            hop = ledger.hop[i]
+            balance_msat[counter_of[edges[at + hop]]] += amounts[at + hop]
+            ledger.hop[i] = hop - 1
+            next_event = RECEIVE_SUCCESS if hop == 0 else FORWARD_SUCCESS
+            at_ms = _after_hop(now, random)
+
+        elif event == FORWARD_FAIL:
+            hop = ledger.hop[i]
+            balance_msat[edges[at + hop]] += amounts[at + hop]
+            ledger.hop[i] = hop - 1
+            next_event = RECEIVE_FAIL if hop == 1 else FORWARD_FAIL
+            at_ms = _after_hop(now, random)
+
+        elif event == RECEIVE_SUCCESS:
+            ledger.end_ms[i] = now
+            memory = _with_room(memory, np.int64(ledger.hops[i]))
+            for k in range(at, at + ledger.hops[i]):
+                _record_success(memory, ledger.payer[i], source_of[edges[k]], target_of[edges[k]], amounts[k])
+
+        else:  # RECEIVE_FAIL
+            ledger.end_ms[i] = now
+            failed = ledger.failed_hop[i]
+            if failed > 0:  # of a failure at its own hop the payer learns nothing
+                payer = ledger.payer[i]
+                balance_msat[edges[at]] += amounts[at]
+                memory = _with_room(memory, np.int64(failed + 2))
+                edge = edges[at + failed]
+                if ledger.failed_offline[i]:
+                    _record_failure(memory, payer, source_of[edge], target_of[edge], nothing, now)
+                    _record_failure(memory, payer, target_of[edge], source_of[edge], nothing, now)
+                else:
+                    for k in range(at, at + failed):
+                        _record_success(memory, payer, source_of[edges[k]], target_of[edges[k]], amounts[k])
+                    _record_failure(memory, payer, source_of[edge], target_of[edge], amounts[at + failed], now)
+            next_event = FIND
+
+        if next_event >= 0:
+            _push(time, what, size, at_ms, 8 * i + next_event)
+            size += 1
+    return Outcome(rows, edges[:used], amounts[:used], events)
+
+
+@njit(cache=True)
+def _after_hop(now_ms: Whole, random: Twister) -> Whole:
+    """When a message sent now over one hop arrives."""
+    return np.int64(now_ms + HOP_MS + normal(random))
+
+
+@njit(cache=True)
+def _keep(
+    edges: Int32s, amounts: Int64s, used: Whole, ledger: Ledger, i: Whole, hops: Whole, scratch: Scratch
+) -> tuple[Int32s, Int64s, Whole]:
+    """Write down the route just found as that of payment `i`, over its last one where it fits."""
+    at = ledger.route_at[i]
+    if at < 0 or hops > ledger.hops[i]:
+        at = used
+        used += hops
+        if used > len(edges):
+            edges = np.concatenate((edges, np.empty(len(edges), np.int32)))
+            amounts = np.concatenate((amounts, np.empty(len(amounts), np.int64)))
+    edges[at : at + hops] = scratch.route_edge[:hops]
+    amounts[at : at + hops] = scratch.route_amount_msat[:hops]
+    ledger.route_at[i] = at
+    ledger.hops[i] = hops
+    return edges, amounts, used

@@ -1,0 +1,25 @@
+"""The constants of CLoTH's routing and of its events."""
+
+from typing import Final
+
+# Path search.
+FINAL_TIMELOCK: Final = 40  # blocks at the payee
+MAX_TIMELOCK: Final = 2_056  # blocks, the payee's included
+MAX_HOPS: Final = 27
+RISK_FACTOR: Final = 15  # billionths of the amount per block of timelock
+ATTEMPT_COST_MSAT: Final = 100_000  # virtual cost of an attempt, divided by the probability of the route
+MIN_PROBABILITY: Final = 0.01
+
+# Belief of a payer about pairs of nodes.
+APRIORI: Final = 0.6  # probability of a hop of which nothing is known
+KNOWN: Final = 0.95  # of one that worked before, and of the payer's own
+HALF_LIFE_MS: Final = 1_440_000  # of the penalty of a failure: 24 minutes (defect D2)
+RELAX_MS: Final = 60_000  # a larger failure is ignored for so long after a smaller one
+
+# Events.
+TIMEOUT_MS: Final = 60_000  # since the payment began, looked at when a search begins
+HOP_MS: Final = 100  # of a message over one hop; a standard normal deviation is added and the sum cut (defect D6)
+OFFLINE_MS: Final = 3_000  # until a node notices that the next one does not answer
+
+NEVER: Final = 2**62  # a distance above all others
+MAX_MSAT: Final = 2**50  # 11,259 BTC: no amount and no capacity above, so that no product passes 2**63

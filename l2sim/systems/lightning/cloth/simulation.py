@@ -1,0 +1,121 @@
+"""Running CLoTH's payments over CLoTH's network: what goes in, what comes out, one row a payment."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from l2sim.systems.lightning.cloth.draws import after_payments
+from l2sim.systems.lightning.cloth.kernels import make_memory, make_scratch
+from l2sim.systems.lightning.cloth.kernels_events import Ledger, make_ledger, run_events
+from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Payments
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """The payments as CLoTH writes them, halves of split ones put together; columns of shape (payments,).
+
+    The route of payment i is `route_edge[route_start[i] : route_start[i] + hops[i]]`, the last one tried; for a
+    split payment that of the half with more hops. Times in ms.
+    """
+
+    payments: Payments
+    end_ms: Int64s
+    split: Flags
+    succeeded: Flags
+    no_balance: Int64s
+    offline: Int64s
+    timed_out: Flags
+    attempts: Int64s
+    fee_msat: Int64s
+    hops: Int64s
+    route_start: Int64s
+    route_edge: Int32s
+    balance_msat: Int64s
+    """Of every edge at the end."""
+    events: int
+    searches: int
+    pruned_searches: int
+    """Searches that were answered without looking at the whole network."""
+
+
+def simulate(
+    network: Network,
+    balance_msat: Int64s,
+    payments: Payments,
+    *,
+    mpp: bool,
+    seed: int,
+    fault_probability: float = 0.0,
+    whole_searches: bool = False,
+) -> Results:
+    """Make the payments in CLoTH's way, from these balances (by edge id, left as they are).
+
+    `seed` is that of CLoTH's generator. `whole_searches` gives up the pruned search: same results, more time.
+    """
+    count = len(payments.payer)
+    balance = balance_msat.copy()
+    ledger = make_ledger(*payments, split=mpp)
+    scratch = make_scratch(network)
+    random = after_payments(seed, network.node_count, payments.payer, payments.payee)
+    memory = make_memory(network.node_count, max(64, 2 * count))
+    outcome = run_events(
+        network, balance, ledger, count, mpp, fault_probability, random, memory, scratch, whole_searches
+    )
+    return _fold(payments, ledger, outcome.route_edge, outcome.route_amount_msat, balance, (
+        int(outcome.events), int(scratch.counts[1]), int(scratch.counts[2])
+    ))  # fmt: skip
+
+
+def _fold(
+    payments: Payments,
+    ledger: Ledger,
+    route_edge: Int32s,
+    route_amount_msat: Int64s,
+    balance_msat: Int64s,
+    counts: tuple[int, int, int],
+) -> Results:
+    """One row a payment: halves that were sent are summed into the payment they came from."""
+    count = len(payments.payer)
+    split = ledger.first_half[:count] >= 0
+    parents = np.flatnonzero(split)
+    first = ledger.first_half[parents]
+    second = first + 1
+    one = np.where(ledger.hops[first] > ledger.hops[second], first, second)
+    shown = np.arange(count)
+    shown[parents] = one
+
+    def folded(column: npt.NDArray[np.integer]) -> Int64s:
+        values = column[:count].astype(np.int64)
+        values[parents] = column[first].astype(np.int64) + column[second]
+        return values
+
+    end_ms = ledger.end_ms[:count].copy()
+    end_ms[parents] = np.maximum(ledger.end_ms[first], ledger.end_ms[second])
+    succeeded, timed_out = ledger.succeeded[:count].copy(), ledger.timed_out[:count].copy()
+    succeeded[parents] = ledger.succeeded[first] & ledger.succeeded[second]
+    timed_out[parents] = ledger.timed_out[first] | ledger.timed_out[second]
+    routed = ledger.hops > 0
+    fee_msat = np.zeros(len(routed), np.int64)
+    fee_msat[routed] = route_amount_msat[ledger.route_at[routed]] - ledger.amount_msat[routed]
+    events, searches, pruned = counts
+    return Results(
+        payments=payments,
+        end_ms=end_ms,
+        split=split,
+        succeeded=succeeded,
+        no_balance=folded(ledger.no_balance),
+        offline=folded(ledger.offline),
+        timed_out=timed_out,
+        attempts=folded(ledger.attempts),
+        fee_msat=folded(fee_msat),
+        hops=ledger.hops[shown].astype(np.int64),
+        route_start=ledger.route_at[shown],
+        route_edge=route_edge,
+        balance_msat=balance_msat,
+        events=events,
+        searches=searches,
+        pruned_searches=pruned,
+    )

@@ -1,0 +1,129 @@
+"""CLoTH's events: a network worked out by hand, and the compiled events against the plain ones."""
+
+import numpy as np
+import pytest
+
+from l2sim.systems.lightning.cloth.output import payment_lines
+from l2sim.systems.lightning.cloth.reference import Generator, Reference
+from l2sim.systems.lightning.cloth.simulation import simulate
+from l2sim.systems.lightning.cloth.statistics import batch_means, failures, totals
+from tests.support.cloth import Channel, build, drawn, payments, route
+from tests.unit.test_cloth_search import random_network
+
+
+def hand_made():
+    """0 - 1 - 2 twice over: by 1 (edges 0, 2), where the second channel is empty on 1's side, and by 3 (4, 6)."""
+    return build(
+        4,
+        [
+            Channel(0, 1, 1_000_000, 0),
+            Channel(1, 2, 99, 1_000_000, policy_a=(1_000, 1_000, 0, 40)),
+            Channel(0, 3, 1_000_000, 0),
+            Channel(3, 2, 500_000, 500_000, policy_a=(2_000, 0, 0, 40)),
+        ],
+    )
+
+
+def test_a_failure_and_a_second_way():
+    """Worked out by hand: by 1 costs 1 100 msat in fees, by 3 2 000, so 1 is tried first, fails, and 3 delivers."""
+    network, balance_msat = hand_made()
+    given = payments((0, 2, 100_000, 50))
+    results = simulate(network, balance_msat, given, mpp=False, seed=3)
+    assert route(results, 0) == [4, 6]
+    assert (results.attempts[0], results.no_balance[0], bool(results.succeeded[0])) == (2, 1, True)
+    assert results.fee_msat[0] == 2_000
+    balances = balance_msat.copy()
+    balances[[4, 5, 6, 7]] += [-102_000, 102_000, -100_000, 100_000]
+    assert results.balance_msat.tolist() == balances.tolist()
+
+    # Attempt 1: coin at 0, message, coin at 1, failure back; attempt 2: two coins and messages, two messages back.
+    random = Generator(3)
+    now_ms = 50
+    for step in "cm cm cm cm m m".replace(" ", ""):
+        if step == "c":
+            random.uniform()
+        else:
+            now_ms = int(now_ms + 100 + random.normal())
+    assert results.end_ms[0] == now_ms
+    assert results.events == 4 + 6  # find, send, forward, fail; find, send, forward, receive, success at 3 and at 0
+    line = f"0,0,2,100000,50,{now_ms},0,1,1,0,0,2,4-6,2000"
+    assert payment_lines(results)[1] == line
+
+
+def test_no_route_left():
+    """Both ways are too small: the first fails by balance, the second cannot be tried (capacity is known)."""
+    network, balance_msat = build(
+        3, [Channel(0, 1, 10**6, 0), Channel(1, 2, 0, 10**6), Channel(0, 1, 10**6, 0, policy_a=(1, 1, 1, 1))]
+    )
+    results = simulate(network, balance_msat, payments((0, 2, 10**5, 1), (2, 0, 10**7, 2)), mpp=True, seed=3)
+    assert results.succeeded.tolist() == [False, False]
+    assert results.attempts.tolist() == [2, 1]
+    assert {name: flags.tolist() for name, flags in failures(results).items() if flags.any()} == {
+        "FailNoBalance": [True, False],
+        "FailNoPath": [False, True],
+    }
+    assert payment_lines(results)[2] == "1,2,0,10000000,2,2,0,0,0,0,0,1,-1,"
+    assert np.array_equal(results.balance_msat, balance_msat)
+
+
+def test_two_halves():
+    """600 msat fit through no single channel; 300 do, and both halves choose the same one, so that one fails."""
+    network, balance_msat = build(2, [Channel(0, 1, 400, 0), Channel(0, 1, 350, 50)])
+    results = simulate(network, balance_msat, payments((0, 1, 600, 7)), mpp=True, seed=3)
+    assert bool(results.split[0])
+    # The second half fails at its own hop, which teaches nothing, and then finds the channel that still has enough.
+    assert bool(results.succeeded[0])
+    assert (results.attempts[0], results.no_balance[0]) == (3, 1)
+    assert results.balance_msat.tolist() == [100, 300, 50, 350]
+    alone = simulate(network, balance_msat, payments((0, 1, 600, 7)), mpp=False, seed=3)
+    assert not alone.succeeded[0]
+
+
+def test_offline_nodes_cost_time():
+    network, balance_msat = build(3, [Channel(0, 1, 10**7, 0), Channel(1, 2, 10**7, 0)])
+    given = payments((0, 2, 1_000, 1))
+    certain = simulate(network, balance_msat, given, mpp=False, seed=3, fault_probability=1.0)
+    assert not certain.succeeded[0]
+    # At its own hop the payer learns nothing, so it tries every 3 s until the search after 60 s: 1 + 21 x 3 000.
+    assert (certain.offline[0], certain.end_ms[0], bool(certain.timed_out[0])) == (21, 63_001, True)
+    assert failures(certain)["FailTimeoutExpired"].tolist() == [True]
+
+
+@pytest.mark.parametrize("fault_probability", [0.0, 0.1])
+@pytest.mark.parametrize("mpp", [False, True])
+def test_compiled_events_are_the_plain_ones(mpp, fault_probability):
+    rng = np.random.default_rng(11)
+    split = retried = 0
+    for seed in range(6):
+        network, balance_msat = random_network(rng, 30, 60)
+        # Many at a time, so that events meet at one millisecond and payments compete for the same channels.
+        given = drawn(30, 60, 600.0 if seed % 2 else 30.0, rate_per_s=100.0, seed=seed + 1)
+        expected = Reference(
+            network, balance_msat, given, mpp=mpp, seed=seed + seed % 3, fault_probability=fault_probability
+        )
+        rows = expected.run()
+        results = simulate(
+            network, balance_msat, given, mpp=mpp, seed=seed + seed % 3, fault_probability=fault_probability
+        )
+        assert np.array_equal(results.balance_msat, expected.balance)
+        for i, payment in enumerate(rows):
+            parts = payment.halves or [payment]
+            assert results.end_ms[i] == max(part.end_ms for part in parts)
+            assert results.succeeded[i] == all(part.succeeded for part in parts)
+            assert results.attempts[i] == sum(part.attempts for part in parts)
+            assert results.offline[i] == sum(part.offline for part in parts)
+            assert results.no_balance[i] == sum(part.no_balance for part in parts)
+            assert results.split[i] == bool(payment.halves)
+            longest = max(reversed(parts), key=lambda part: len(part.route or []))
+            assert route(results, i) == [edge for edge, _ in longest.route or []]
+        split += int(results.split.sum())
+        retried += int((results.attempts > 1).sum())
+    assert retried > 10
+    assert (split > 0) == mpp
+
+
+def test_statistics_need_every_batch():
+    network, balance_msat = hand_made()
+    results = simulate(network, balance_msat, payments((0, 2, 1_000, 5)), mpp=False, seed=1)
+    assert all(value is None for measure in batch_means(results).values() for value in measure.values())
+    assert totals(results)["succeeded"] == 1
