@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SCENARIO ?= scenarios/quickstart.yaml
 WORKERS ?= auto
 
-.PHONY: run test install install-dev lint types layers unit golden figures notebooks clean
+.PHONY: run test install install-dev lint types layers unit golden figures notebooks docs clean
 
 run: install ## install, run the quickstart, say where its report is
 	$(BIN)/l2sim run $(SCENARIO) --force
@@ -49,6 +49,9 @@ figures: install ## the README's figure, made by the quickstart
 
 notebooks: install-dev ## run the notebooks and write their outputs beside them
 	$(BIN)/python docs/run_notebooks.py
+
+docs: install-dev ## build the documentation into build/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
