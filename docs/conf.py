@@ -31,7 +31,14 @@ def _fill(app, docname, source):
     source[0] = reference_pages.fill(docname, source[0])
 
 
+def _made_from_the_code(app, env, added, changed, removed):
+    """Pages that may have changed although their files have not."""
+    del app, added, changed, removed
+    return [page for page in env.found_docs if page.startswith("reference/")]
+
+
 def setup(app):
     """Connect the pages that are made from the code."""
+    app.connect("env-get-outdated", _made_from_the_code)
     app.connect("source-read", _fill)
     return {"parallel_read_safe": True}

@@ -41,8 +41,22 @@ def settings() -> str:
 
     schema = scenario_schema()
     groups = {"Scenario": schema, **schema["$defs"]}
-    sections = [_group(name, group) for name, group in groups.items() if "properties" in group]
+    sections = [_group(name, groups[name]) for name in _as_reached(groups) if "properties" in groups[name]]
     return "\n\n".join(sections)
+
+
+def _as_reached(groups: Mapping[str, Any]) -> list[str]:
+    """The names of groups in the order in which a reader who begins at the top comes upon them, depth first."""
+    reached: list[str] = []
+
+    def reach(name: str) -> None:
+        if name not in reached:
+            reached.append(name)
+            for reference in re.findall(r"#/\$defs/(\w+)", str(groups[name].get("properties", {}))):
+                reach(reference)
+
+    reach("Scenario")
+    return reached
 
 
 def _group(name: str, group: Mapping[str, Any]) -> str:
@@ -50,17 +64,14 @@ def _group(name: str, group: Mapping[str, Any]) -> str:
     rows = (
         (
             f"`{key}`",
-            _type(value),
-            _default(key, value, required),
-            _bounds(value),
             value.get("description", _kind(value)),
+            ", ".join(part for part in (_type(value), _bounds(value)) if part),
+            _default(key, value, required),
         )
         for key, value in group["properties"].items()
     )
     text = group.get("description", "")
-    return f"({_anchor(name)})=\n## {name}\n\n{text}\n\n" + _table(
-        ("key", "type", "default", "limits", "meaning"), rows
-    )
+    return f"({_anchor(name)})=\n## {name}\n\n{text}\n\n" + _table(("key", "meaning", "value", "default"), rows)
 
 
 def _anchor(name: str) -> str:
@@ -99,7 +110,9 @@ def _default(key: str, value: Mapping[str, Any], required: Any) -> str:
     default = value.get("default")
     if isinstance(default, dict):
         return "its own defaults"
-    return "none" if default is None else f"`{default}`"
+    if default in (None, ""):
+        return "none"
+    return f"`{default}`"
 
 
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
