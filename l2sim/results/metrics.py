@@ -149,8 +149,8 @@ def amortised_cost(fixed_usd_per_user: float, running_usd_per_payment: float, pa
 def crossing(first: tuple[float, float], second: tuple[float, float]) -> float | None:
     """The payments a user at which two systems, each `(fixed, running)`, cost the same; None if never above 0.
 
-    >>> crossing((2.0, 0.01), (1.0, 0.03))
-    50.0
+    >>> crossing((2.0, 0.25), (1.0, 0.75))
+    2.0
     """
     running = second[1] - first[1]
     fixed = first[0] - second[0]
