@@ -33,6 +33,12 @@ class Outcome(IntEnum):
     """The sequencer or the mempool refused or evicted it."""
     UNFINISHED = 11
     """Still under way when the run ended."""
+    REFUSED_BY_PAYEE = 12
+    """The payee did not take it: no such invoice, too little time, or parts that never came."""
+    OFFLINE = 13
+    """The payer's own node was away when it was to pay."""
+    NOT_FORWARDED = 14
+    """A node on the last route tried was away, out of use, or asked for other terms than those announced."""
 
     @property
     def label(self) -> str:

@@ -23,8 +23,8 @@ class PaymentRecord:
     """
 
     __slots__ = (
-        "assured_ns", "attempts", "failed_hop", "fee", "final_ns", "hops", "included_ns", "l1_final_ns", "outcome",
-        "submitted_ns",
+        "assured_ns", "attempts", "failed_hop", "failure_code", "fee", "final_ns", "hops", "included_ns",
+        "l1_final_ns", "outcome", "submitted_ns",
     )  # fmt: skip
 
     def __init__(self, count: int) -> None:
@@ -35,6 +35,7 @@ class PaymentRecord:
         self.attempts: npt.NDArray[np.int32] = np.zeros(count, np.int32)
         self.hops: npt.NDArray[np.int32] = np.zeros(count, np.int32)
         self.failed_hop: npt.NDArray[np.int32] = np.full(count, NEVER, np.int32)
+        self.failure_code: npt.NDArray[np.int32] = np.full(count, NEVER, np.int32)
         self.submitted_ns = never()
         self.assured_ns = never()
         self.included_ns = never()

@@ -65,6 +65,13 @@ PAYMENTS = Table(
         Column("attempts", Kind.INT32, "", "how often it was tried: routes on a channel network, else 1"),
         Column("hops", Kind.INT32, "", "channels of the route that carried it, or of the last one tried; else 0"),
         Column("failed_hop", Kind.INT32, "", "which channel of the last route failed, from 0", nullable=True),
+        Column(
+            "failure_code",
+            Kind.INT32,
+            "",
+            "what the last route's failure said (BOLT 4's number, flags included)",
+            nullable=True,
+        ),
         Column("submitted_ns", Kind.INT64, "ns", "when the payer sent it"),
         Column("assured_ns", Kind.INT64, "ns", "when the payee could act on it", nullable=True),
         Column("included_ns", Kind.INT64, "ns", "when an L1 block first held it or its batch", nullable=True),

@@ -57,7 +57,7 @@ def payments_table(
         "fee_usd": record.fee * prices.usd_per_unit(asset),
         "submitted_ns": record.submitted_ns,
     }
-    for name in ("failed_hop", "assured_ns", "included_ns", "l1_final_ns", "final_ns"):
+    for name in ("failed_hop", "failure_code", "assured_ns", "included_ns", "l1_final_ns", "final_ns"):
         values = getattr(record, name)
         columns[name] = pa.array(values, mask=values == NEVER)
     schema = arrow_schema(PAYMENTS)

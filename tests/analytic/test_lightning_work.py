@@ -73,8 +73,9 @@ def test_the_time_of_a_payment_is_messages_and_processor_time():
 
 
 def test_the_first_hop_is_locked_for_all_deltas_and_the_final_one():
-    # Four forwarding hops at 80 blocks and 18 at the end: 338 blocks.
-    system = on_graph(line(*[BIG] * 5, cltv_delta=80), [(0, 0, 5, 50_000 * SAT)])
+    # Four forwarding hops at 80 blocks and 18 at the end: 338 blocks, and what payers add for blocks on the way.
+    config = settings(payer={"block_padding": 0})
+    system = on_graph(line(*[BIG] * 5, cltv_delta=80), [(0, 0, 5, 50_000 * SAT)], config)
     sent = []
     original = system.htlcs.send
     system.htlcs.send = lambda attempt: (sent.append(attempt), original(attempt))

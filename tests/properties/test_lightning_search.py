@@ -72,7 +72,7 @@ def check_route(graph, payer_settings, payer, payee, amount_msat, limit, route):
     assert source[route.edges[0]] == payer
     assert target[route.edges[-1]] == payee
     assert route.amounts_msat[-1] == amount_msat
-    assert route.expiries_blocks[-1] == payer_settings.final_cltv_blocks
+    assert route.expiries_blocks[-1] == payer_settings.final_cltv_blocks + payer_settings.block_padding
     assert 0 <= route.fee_msat <= limit
     assert len(route.edges) <= payer_settings.max_hops
     assert route.expiries_blocks[0] <= payer_settings.max_cltv_blocks

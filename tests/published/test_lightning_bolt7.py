@@ -39,7 +39,7 @@ def test_a_pays_c_over_b_or_over_d(closed, fee_msat, path):
     document = example()
     graph = graph_of(document)
     final = document["min_final_cltv_expiry_delta"] + document["shadow_cltv"]
-    config = settings(payer={"final_cltv_blocks": final, "policy": "cheapest"})
+    config = settings(payer={"final_cltv_blocks": final, "block_padding": 0, "policy": "cheapest"})
     system = on_graph(graph, [(0, 0, 2, document["amount_msat"])], config)
     if closed is not None:
         system.state.phase[closed] = Phase.CLOSED
@@ -66,7 +66,9 @@ def test_b_pays_c_directly():
     document = example()
     final = document["min_final_cltv_expiry_delta"] + document["shadow_cltv"]
     system = on_graph(
-        graph_of(document), [(0, 1, 2, document["amount_msat"])], settings(payer={"final_cltv_blocks": final})
+        graph_of(document),
+        [(0, 1, 2, document["amount_msat"])],
+        settings(payer={"final_cltv_blocks": final, "block_padding": 0}),
     )
     sent = []
     original = system.htlcs.send

@@ -10,7 +10,8 @@ from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Membership
 from l2sim.systems.lightning.config import LightningConfig
 from l2sim.systems.lightning.opening import closing_outputs
-from l2sim.systems.lightning.state import Phase, Refusal
+from l2sim.systems.lightning.refusals import Refusal
+from l2sim.systems.lightning.state import Phase
 from l2sim.systems.lightning.system import LightningSystem
 from tests.support.lightning import SAT, line, on_graph, quiet_world, run_payments, run_whole
 

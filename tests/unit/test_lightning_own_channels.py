@@ -3,7 +3,8 @@
 import pytest
 
 from l2sim.results.outcomes import Outcome
-from l2sim.systems.lightning.state import Phase, Refusal
+from l2sim.systems.lightning.refusals import Refusal
+from l2sim.systems.lightning.state import Phase
 from tests.support.lightning import SAT, line, on_graph, run_payments, settings
 
 EVEN = (500_000, 500_000)

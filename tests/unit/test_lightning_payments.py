@@ -191,5 +191,5 @@ def test_channels_that_close_take_no_new_htlcs():
     system = on_graph(line(EVEN, EVEN, EVEN), [(0, 0, 3, 50_000 * SAT)])
     system.state.begin_closing(1)
     run_payments(system)
-    assert outcome(system) is Outcome.NO_LIQUIDITY
+    assert outcome(system) is Outcome.NOT_FORWARDED
     assert system.state.phase.tolist() == [Phase.OPEN, Phase.CLOSING, Phase.OPEN]

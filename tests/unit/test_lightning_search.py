@@ -44,7 +44,7 @@ def test_the_cheaper_of_two_ways_is_taken():
         route = find(diamond(base_fee_msat=fees, fee_ppm=0), Payer(policy=policy))
         assert route.edges == [4, 6]
         assert route.amounts_msat == [10**8 + 1_000, 10**8]
-        assert route.expiries_blocks == [18 + 80, 18]
+        assert route.expiries_blocks == [18 + 3 + 80, 18 + 3]  # LND's padding of three blocks
 
 
 def test_equal_costs_are_decided_by_the_smaller_node():

@@ -6,7 +6,8 @@ import pytest
 from l2sim.crypto.onion.failures import FailureCode
 from l2sim.errors import InvariantError
 from l2sim.systems.lightning.config import Channels
-from l2sim.systems.lightning.state import ChannelState, Phase, Refusal, Waived, commitment_fee_msat
+from l2sim.systems.lightning.refusals import Refusal
+from l2sim.systems.lightning.state import ChannelState, Phase, Waived, commitment_fee_msat
 from tests.support.lightning import SAT, line
 
 
@@ -128,7 +129,7 @@ def test_a_channel_goes_through_its_phases_in_order():
     with pytest.raises(InvariantError, match="must be funding \\(got unfunded\\)"):
         state.open(0)
     state.fund(0, 300_000 * SAT, 100_000 * SAT)
-    assert state.refusal(0, 1_000 * SAT) is Refusal.CHANNEL_DISABLED
+    assert state.refusal(0, 1_000 * SAT) is Refusal.UNKNOWN_NEXT_PEER
     state.check("funding")
     state.open(0)
     assert state.refusal(0, 1_000 * SAT) is None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from l2sim.config import Config
+from l2sim.systems.lightning.node_config import Nodes
 from l2sim.systems.lightning.topology.config import (
     BimodalBalances,
     GeneratedTopology,
@@ -156,7 +157,10 @@ class Payer(Config):
     max_cltv_blocks: int = Field(2_016, ge=1, le=65_535)
     """Blocks for which the payer's money may be locked at most (BOLT 4 max_htlc_cltv)."""
     final_cltv_blocks: int = Field(18, ge=1, le=2_016)
-    """Blocks the payee asks for on the last channel (BOLT 11 default)."""
+    """Blocks the payee asks for on the last channel, and refuses an HTLC with fewer (BOLT 11 default)."""
+    block_padding: int = Field(3, ge=0, le=144)
+    """Blocks that payers add to that, for those found while the HTLCs are on their way (LND routing/router.go
+    BlockPadding)."""
 
 
 class Channels(Config):
@@ -164,6 +168,11 @@ class Channels(Config):
 
     max_accepted_htlcs: int = Field(483, ge=1, le=483)
     """HTLCs in flight in each direction (BOLT 2: at most 483, LND's default; CLN and eclair 30)."""
+    max_in_flight_ppm: int = Field(1_000_000, ge=1, le=1_000_000)
+    """What may be in flight in each direction, in millionths of the capacity (BOLT 2
+    max_htlc_value_in_flight_msat; CLN unlimited, LND all but the reserve, LDK 250000 announced, eclair 450000)."""
+    max_dust_exposure_sat: int = Field(500_000, ge=0, le=10**12)
+    """What may be in flight in trimmed HTLCs, both directions together (BOLT 2; LND 500000, CLN and eclair 50000)."""
     reserve_ppm: int = Field(10_000, ge=0, lt=500_000)
     """What each side must keep, in millionths of the capacity (BOLT 2 suggests 1 %)."""
     dust_limit_sat: int = Field(354, ge=0, le=100_000)
@@ -193,5 +202,7 @@ class LightningConfig(Config):
     """How payers find routes."""
     channels: Channels = Channels()
     """The rules inside every channel."""
+    nodes: Nodes = Nodes()
+    """What nodes check and do, and when they are there."""
     latency: Latency = LognormalLatency(kind="lognormal")
     """The time of one message between two nodes."""

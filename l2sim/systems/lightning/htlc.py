@@ -1,34 +1,32 @@
-"""The life of HTLCs on their way: locked hop by hop, then settled or failed back, message by message.
+"""The life of HTLCs on their way: offered hop by hop, judged by each node, held by the payee, settled or failed back.
 
-Adding an HTLC to a channel takes three messages (BOLT 2): update_add_htlc with commitment_signed one way,
-revoke_and_ack with commitment_signed back, revoke_and_ack again. Only then is it irrevocably committed and the
-receiver forwards it: 1.5 round trips a hop. Removing it takes the same three messages from the other side. A
-fulfil goes on upstream as soon as the preimage is seen, half a round trip a hop; a failure only once the removal
-is irrevocable, 1.5 round trips a hop.
-
-Each message has a latency of its own and each step costs its node processor time, first come, first served, one
-core a node; so cryptographic work bounds what a router forwards.
+What happens between two nodes, message by message, is the commitment dance, of which there are two: `quick_dance`
+goes through the messages of each HTLC as if it were alone in its channel; `full_dance` keeps both sides' logs and
+commitments as BOLT 2 has them, so that HTLCs wait for and share signatures, and channels survive disconnections.
+Where nothing else is under way on a channel both give the same state at the same times.
 
 Money moves when an HTLC is offered (balance to in flight) and when its removal is irrevocably committed (in flight
-to the other side's balance, or back). Dances of different HTLCs on one channel do not wait for one another; each
-commitment_signed covers all untrimmed HTLCs that are then in the channel, as BOLT 2 asks.
+to the other side's balance, or back). An HTLC is never lost: each ends fulfilled, failed, or on chain.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
 from l2sim.engine import Environment
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.forwarding import Judge
 from l2sim.systems.lightning.latency import LatencySampler
+from l2sim.systems.lightning.refusals import NO_CHANNEL, Refusal
 from l2sim.systems.lightning.routing import Route
 from l2sim.systems.lightning.signer import Signer
-from l2sim.systems.lightning.state import ChannelState, Refusal
+from l2sim.systems.lightning.state import ChannelState
 
 
 class Attempt:
-    """One HTLC for each channel of one route: a payment's try."""
+    """One HTLC for each channel of one route: a payment's try, or one part of it."""
 
-    __slots__ = ("amounts_msat", "edges", "expiries_blocks", "left", "nodes", "payment")
+    __slots__ = ("amounts_msat", "edges", "expiries_blocks", "height", "left", "nodes", "payment")
 
     def __init__(self, payment: int, nodes: list[int], route: Route) -> None:
         self.payment = payment
@@ -37,6 +35,9 @@ class Attempt:
         self.edges = route.edges
         self.amounts_msat = route.amounts_msat
         self.expiries_blocks = route.expiries_blocks
+        """Blocks from `height` to each HTLC's expiry."""
+        self.height = 0
+        """Height of L1 when it was sent."""
         self.left = 0
         """HTLCs of it that are locked now."""
 
@@ -44,8 +45,11 @@ class Attempt:
 class Listener(Protocol):
     """Who is told what becomes of attempts."""
 
+    def arrived(self, attempt: Attempt) -> None:
+        """The last HTLC is irrevocably committed and held: `fulfil` or `refuse` it, now or later."""
+
     def delivered(self, attempt: Attempt) -> None:
-        """The last HTLC is irrevocably committed and the payee releases the preimage."""
+        """The payee releases the preimage."""
 
     def final(self, attempt: Attempt) -> None:
         """The removal of the last HTLC is irrevocably committed: the payee owns the money in the channel."""
@@ -54,10 +58,13 @@ class Listener(Protocol):
         """No HTLC of a delivered attempt is left."""
 
     def failed(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
-        """The HTLC for channel `hop` was refused and all before it are back."""
+        """The HTLC for channel `hop` was refused and all before it are back.
+
+        The source of channel `hop` says so; one past the last channel, the payee does.
+        """
 
 
-class HtlcNetwork:
+class HtlcNetwork(ABC):
     """Carries attempts through the channels; tells a listener how they end.
 
     `on_idle` is called with the number of each channel that loses its last HTLC.
@@ -67,6 +74,7 @@ class HtlcNetwork:
         self,
         environment: Environment,
         state: ChannelState,
+        judge: Judge,
         latency: LatencySampler,
         work: DanceWork,
         signer: Signer,
@@ -77,6 +85,7 @@ class HtlcNetwork:
         self._call_at = environment.call_at
         self._environment = environment
         self._state = state
+        self._judge = judge
         self._latency_ns = latency.draw_ns
         self._work = work
         self._signer = signer
@@ -90,9 +99,36 @@ class HtlcNetwork:
 
     def send(self, attempt: Attempt) -> None:
         """Offer the first HTLC of an attempt now."""
+        attempt.height = self._judge.height
         self._signer.build_onion(attempt)
         self._compute(attempt.nodes[0], self._work.build_onion())
         self._offer(attempt, 0)
+
+    def fulfil(self, attempt: Attempt) -> None:
+        """The payee of an attempt that has arrived releases the preimage now."""
+        self._listener.delivered(attempt)
+        last = len(attempt.edges) - 1
+        self._remove(attempt, last, last, None)
+
+    def refuse(self, attempt: Attempt, refusal: Refusal) -> None:
+        """The payee of an attempt that has arrived fails it now."""
+        last = len(attempt.edges) - 1
+        self._remove(attempt, last, last + 1, refusal)
+
+    # What the two dances do between the ends of one channel.
+
+    @abstractmethod
+    def _add(self, attempt: Attempt, hop: int) -> None:
+        """Carry the HTLC of channel `hop`, now locked, to its target: `_open` is due once it is committed there."""
+
+    @abstractmethod
+    def _remove(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None) -> None:
+        """The target of channel `hop` takes its HTLC out: with the preimage, or for a refusal at `failed_hop`.
+
+        A preimage goes on upstream as soon as the source has it, a failure once `_unlock` is done.
+        """
+
+    # What nodes do with an HTLC.
 
     def _compute(self, node: int, cost_ns: int) -> int:
         """Give a node work now; returns when it will be done."""
@@ -103,13 +139,13 @@ class HtlcNetwork:
         self.busy_ns[node] += cost_ns
         return done_ns
 
-    # Adding.
-
     def _offer(self, attempt: Attempt, hop: int) -> None:
         """The source of channel `hop` offers the HTLC, or fails the one before it."""
         edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
         state = self._state
         refusal = state.refusal(edge, amount_msat)
+        if hop and refusal not in NO_CHANNEL:
+            refusal = self._judge.forward(attempt, hop) or refusal
         if refusal is not None:
             state.refused(edge)
             if hop == 0:
@@ -121,76 +157,47 @@ class HtlcNetwork:
         attempt.left += 1
         self.under_way += 1
         self._signer.add_htlc(attempt, hop)
-        signed, done_ns = self._sign(attempt.nodes[hop], edge)
-        self._call_at(done_ns + self._latency_ns(), self._added, attempt, hop, signed)
+        self._add(attempt, hop)
 
-    def _added(self, attempt: Attempt, hop: int, signed: int) -> None:
-        """The target has update_add_htlc and commitment_signed: it revokes and signs in its turn."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop + 1]
-        self._compute(node, self._work.verify(signed))
-        self._signer.revoke(edge ^ 1)
-        signed, done_ns = self._sign(node, edge ^ 1)
-        self._call_at(done_ns + self._latency_ns(), self._add_acknowledged, attempt, hop, signed)
+    def _open(self, attempt: Attempt, hop: int, cost_ns: int) -> None:
+        """The target of channel `hop` has the HTLC for good: it opens its layer of the onion, and judges.
 
-    def _add_acknowledged(self, attempt: Attempt, hop: int, signed: int) -> None:
-        """The source has revoke_and_ack and commitment_signed: it revokes."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop]
-        done_ns = self._compute(node, self._work.check_revocation() + self._work.verify(signed))
-        self._signer.revoke(edge)
-        self._call_at(done_ns + self._latency_ns(), self._committed, attempt, hop)
-
-    def _committed(self, attempt: Attempt, hop: int) -> None:
-        """The target has the last revoke_and_ack: the HTLC is irrevocably committed, and its onion is opened."""
+        `cost_ns` is work of its own before that.
+        """
         node = attempt.nodes[hop + 1]
-        cost_ns = self._work.check_revocation() + self._work.peel_onion()
-        self._signer.peel_onion(attempt, hop)
-        if hop + 1 < len(attempt.edges):
+        cost_ns += self._work.peel_onion()
+        last = hop + 1 == len(attempt.edges)
+        fault = self._judge.fault(last)
+        self._signer.peel_onion(attempt, hop, fault)
+        if last:
+            cost_ns += self._work.check_preimage()
+            self._call_at(self._compute(node, cost_ns), self._take, attempt, fault)
+        elif fault is None:
             self._call_at(self._compute(node, cost_ns), self._offer, attempt, hop + 1)
         else:
-            cost_ns += self._work.check_preimage()
-            self._call_at(self._compute(node, cost_ns), self._deliver, attempt, hop)
+            # A node that cannot read the onion says so to the one before, who reports it.
+            failed_hop = hop if fault.malformed else hop + 1
+            self._call_at(self._compute(node, cost_ns), self._remove, attempt, hop, failed_hop, fault)
 
-    def _deliver(self, attempt: Attempt, hop: int) -> None:
-        self._listener.delivered(attempt)
-        self._remove(attempt, hop, hop, None)
+    def _take(self, attempt: Attempt, fault: Refusal | None) -> None:
+        """The payee holds the HTLC for its time, or refuses it at once."""
+        refusal = fault or self._judge.payee(attempt)
+        if refusal is not None:
+            last = len(attempt.edges) - 1
+            self._remove(attempt, last, last if refusal.malformed else last + 1, refusal)
+            return
+        hold_ns = self._judge.hold_ns()
+        if hold_ns:
+            self._environment.call_in(hold_ns, self._listener.arrived, attempt)
+        else:
+            self._listener.arrived(attempt)
 
-    # Removing: `refusal` is None for a fulfil; a failure carries its reason and where it arose.
+    def _unlock(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None, done_ns: int) -> None:
+        """The HTLC of channel `hop` is out for good, as its source knows: the money moves.
 
-    def _remove(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None) -> None:
-        """The target of channel `hop` sends update_fulfill_htlc or update_fail_htlc with commitment_signed."""
-        edge = attempt.edges[hop]
-        self._state.drop_output(edge, attempt.amounts_msat[hop])
-        self._signer.remove_htlc(attempt, hop, refusal)
-        signed, done_ns = self._sign(attempt.nodes[hop + 1], edge ^ 1)
-        self._call_at(done_ns + self._latency_ns(), self._removing, attempt, hop, signed, failed_hop, refusal)
-
-    def _removing(self, attempt: Attempt, hop: int, signed: int, failed_hop: int, refusal: Refusal | None) -> None:
-        """The source has the removal: a preimage goes on upstream at once; it revokes and signs in its turn."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop]
-        if refusal is None:
-            done_ns = self._compute(node, self._work.check_preimage())
-            if hop > 0:
-                self._call_at(done_ns, self._remove, attempt, hop - 1, failed_hop, None)
-        self._compute(node, self._work.verify(signed))
-        self._signer.revoke(edge)
-        signed, done_ns = self._sign(node, edge)
-        self._call_at(
-            done_ns + self._latency_ns(), self._removal_acknowledged, attempt, hop, signed, failed_hop, refusal
-        )
-
-    def _removal_acknowledged(
-        self, attempt: Attempt, hop: int, signed: int, failed_hop: int, refusal: Refusal | None
-    ) -> None:
-        """The target has revoke_and_ack and commitment_signed: it revokes."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop + 1]
-        done_ns = self._compute(node, self._work.check_revocation() + self._work.verify(signed))
-        self._signer.revoke(edge ^ 1)
-        self._call_at(done_ns + self._latency_ns(), self._removed, attempt, hop, failed_hop, refusal)
-
-    def _removed(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None) -> None:
-        """The source has the last revoke_and_ack: the removal is irrevocably committed and the money moves."""
+        A failure goes on upstream at `done_ns`, when the source has done what it had to.
+        """
         edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
-        done_ns = self._compute(attempt.nodes[hop], self._work.check_revocation())
         state = self._state
         attempt.left -= 1
         self.under_way -= 1
@@ -210,9 +217,3 @@ class HtlcNetwork:
                 self._listener.failed(attempt, failed_hop, refusal)
         if not state.in_use(edge >> 1):
             self._on_idle(edge >> 1)
-
-    def _sign(self, node: int, edge: int) -> tuple[int, int]:
-        """The source of `edge` signs the other side's next commitment; returns its HTLCs and when it is done."""
-        htlcs = self._state.outputs_of(edge >> 1)
-        self._signer.sign_commitment(edge)
-        return htlcs, self._compute(node, self._work.sign(htlcs))

@@ -17,6 +17,7 @@ from l2sim.results.recorder import NEVER, PaymentRecord
 from l2sim.systems.lightning.belief import Belief
 from l2sim.systems.lightning.config import Payer
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork
+from l2sim.systems.lightning.refusals import AT_ANY_AMOUNT, BY_PAYEE, Refusal
 from l2sim.systems.lightning.routing import (
     MAX_PAYMENT_MSAT,
     PRUNED_BY_FEE,
@@ -29,7 +30,7 @@ from l2sim.systems.lightning.routing import (
     fee_limit_msat,
 )
 from l2sim.systems.lightning.search import Searcher
-from l2sim.systems.lightning.state import ChannelState, Phase, Refusal, Waived
+from l2sim.systems.lightning.state import ChannelState, Phase, Waived
 from l2sim.workload.payments import Workload
 
 # What a payment ends with when it could go out over the payer's own channels only without a rule: the first that
@@ -46,8 +47,17 @@ REFUSED_BY_OWN: Final = {
     Refusal.AMOUNT_BELOW_MINIMUM: Outcome.AMOUNT_TOO_SMALL,
     Refusal.AMOUNT_ABOVE_MAXIMUM: Outcome.NO_ROUTE,
     Refusal.TOO_MANY_HTLCS: Outcome.TOO_MANY_HTLCS,
+    Refusal.IN_FLIGHT_CAP: Outcome.TOO_MANY_HTLCS,
+    Refusal.DUST_EXPOSURE: Outcome.TOO_MANY_HTLCS,
     Refusal.INSUFFICIENT_BALANCE: Outcome.INSUFFICIENT_FUNDS,
 }
+
+
+def refused_by_others(refusal: Refusal) -> Outcome:
+    """What a payment ends with when no way is left after another node's refusal."""
+    if refusal in (Refusal.TOO_MANY_HTLCS, Refusal.IN_FLIGHT_CAP, Refusal.DUST_EXPOSURE):
+        return Outcome.TOO_MANY_HTLCS
+    return Outcome.NOT_FORWARDED if refusal in AT_ANY_AMOUNT else Outcome.NO_LIQUIDITY
 
 
 class OwnEdges:
@@ -216,7 +226,7 @@ class Payments:
     def _why_not_out(self, payer: int, own: OwnChannels, live: _Live, amount_msat: int) -> Outcome:
         """Why none of the payer's own channels takes the amount."""
         if live.last_refusal is not None and live.last_hop == 0:
-            return REFUSED_BY_OWN[live.last_refusal]
+            return REFUSED_BY_OWN.get(live.last_refusal, Outcome.NO_ROUTE)
         obstacle = self._own_obstacle(own, live, lambda limits: bool(limits.max() >= amount_msat))
         if obstacle is not None:
             return obstacle
@@ -227,8 +237,8 @@ class Payments:
         pruned = self._searcher.pruned
         if live.last_refusal is not None:
             if live.last_hop == 0:
-                return REFUSED_BY_OWN[live.last_refusal]
-            return Outcome.TOO_MANY_HTLCS if live.last_refusal is Refusal.TOO_MANY_HTLCS else Outcome.NO_LIQUIDITY
+                return REFUSED_BY_OWN.get(live.last_refusal, Outcome.NO_ROUTE)
+            return refused_by_others(live.last_refusal)
         if remembers:
             if self._searcher.find(query, own) is not None:
                 return Outcome.NO_LIQUIDITY
@@ -257,8 +267,15 @@ class Payments:
         live = self._live.pop(payment)
         self._record.outcome[payment] = outcome
         self._record.failed_hop[payment] = live.last_hop
+        if live.last_refusal is not None:
+            self._record.failure_code[payment] = live.last_refusal.code
 
     # What the HTLC network tells.
+
+    def arrived(self, attempt: Attempt) -> None:
+        """The payee holds the HTLC: a payment of one part is complete."""
+        assert self._network is not None  # it has just called
+        self._network.fulfil(attempt)
 
     def delivered(self, attempt: Attempt) -> None:
         """The payee has released the preimage: it is assured of the money."""
@@ -278,7 +295,7 @@ class Payments:
         self.fees_msat += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
 
     def failed(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
-        """An attempt came back from channel `hop`: learn and try again."""
+        """An attempt came back from channel `hop`, or from the payee beyond the last: learn and try again."""
         live = self._live[attempt.payment]
         live.last_refusal, live.last_hop = refusal, hop
         if hop == 0:
@@ -287,10 +304,14 @@ class Payments:
             self._environment.call_in(0, self._try, attempt.payment)
             return
         self._learn(attempt, hop)
-        position = int(self._table.position[attempt.edges[hop]])
+        if refusal in BY_PAYEE:
+            self._end(attempt.payment, Outcome.REFUSED_BY_PAYEE)
+            return
+        # Whatever else the payee's node says, it says of the channel that led to it.
+        edge_at = min(hop, len(attempt.edges) - 1)
+        position = int(self._table.position[attempt.edges[edge_at]])
         if position >= 0:
-            carries_nothing = refusal in (Refusal.CHANNEL_DISABLED, Refusal.AMOUNT_BELOW_MINIMUM)
-            amount_msat = 0 if carries_nothing else attempt.amounts_msat[hop]
+            amount_msat = 0 if refusal in AT_ANY_AMOUNT else attempt.amounts_msat[edge_at]
             self._belief.learn(attempt.nodes[0]).failed(position, amount_msat, self._environment.now)
         self._try(attempt.payment)
 

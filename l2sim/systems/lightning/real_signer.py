@@ -28,20 +28,21 @@ from l2sim.crypto.bitcoin.p2wpkh import Coin, sign_payment, unsigned_payment, ve
 from l2sim.crypto.bitcoin.script import p2wpkh
 from l2sim.crypto.bitcoin.shachain import SecretStore, per_commitment_index, per_commitment_secret
 from l2sim.crypto.bitcoin.transaction import OutPoint, TxOutput
-from l2sim.crypto.onion.failures import Failure, create_failure, unwrap_failure, wrap_failure
+from l2sim.crypto.onion.failures import Failure, FailureCode, create_failure, unwrap_failure, wrap_failure
 from l2sim.crypto.onion.payload import HopPayload
-from l2sim.crypto.onion.sphinx import build_onion, peel_onion
+from l2sim.crypto.onion.sphinx import OnionError, build_onion, peel_onion
 from l2sim.crypto.signatures import ecdsa
 from l2sim.crypto.signatures.keys import public_key
 from l2sim.engine import Streams
 from l2sim.errors import InvariantError
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.htlc import Attempt
+from l2sim.systems.lightning.refusals import Refusal
 from l2sim.systems.lightning.signer import Signer
-from l2sim.systems.lightning.state import ChannelState, Refusal
+from l2sim.systems.lightning.state import ChannelState
 
 TO_SELF_DELAY_BLOCKS: Final = 144  # CLN's and LND's least (BOLT 2 leaves it open)
-START_HEIGHT: Final = 900_000  # block height at time 0, for HTLC expiries: that of mid 2025
+START_HEIGHT: Final = 900_000  # added to the simulated chain's heights in HTLC expiries: that of mid 2025
 CHANGE_SAT: Final = 10_000  # what a funding transaction leaves its makers (see AttachedUsers.wallet_reserve_sat)
 
 
@@ -92,8 +93,8 @@ class _Channel:
         self.funding = funding
         self.capacity_sat = sum(balances_msat) // MSAT_PER_SAT
         self.balances_msat = balances_msat
-        self.htlcs: dict[tuple[int, int], tuple[int, Htlc]] = {}
-        """HTLCs in the newest commitments: (payment, hop) to (offering side, HTLC)."""
+        self.htlcs: dict[tuple[Attempt, int], tuple[int, Htlc]] = {}
+        """HTLCs in the newest commitments: (attempt, hop) to (offering side, HTLC)."""
         factor = obscuring_factor(sides[0].basepoints.payment, sides[1].basepoints.payment)
         self.parameters = tuple(
             CommitmentParameters(
@@ -129,7 +130,7 @@ class _Channel:
 class _Packet:
     """An onion on its way, and the failure on its way back."""
 
-    __slots__ = ("failure", "found", "onion", "shared_secrets")
+    __slots__ = ("failure", "found", "malformed", "onion", "shared_secrets")
 
     def __init__(self, onion: bytes, shared_secrets: tuple[bytes, ...]) -> None:
         self.onion = onion
@@ -138,6 +139,8 @@ class _Packet:
         self.found: list[bytes] = []
         """Those that the nodes found in their layers, so far."""
         self.failure: bytes | None = None
+        self.malformed = b""
+        """Hash of the onion that a node could not read."""
 
 
 class RealSigner(Signer):
@@ -148,7 +151,7 @@ class RealSigner(Signer):
         self._streams = streams
         self._state = state
         self._channels: dict[int, _Channel] = {}
-        self._packets: dict[int, _Packet] = {}
+        self._packets: dict[Attempt, _Packet] = {}
         self._node_secrets: dict[int, bytes] = {}
         self._node_keys: dict[int, bytes] = {}
         self._onions = 0
@@ -223,7 +226,7 @@ class RealSigner(Signer):
 
     def build_onion(self, attempt: Attempt) -> None:
         """Wrap what each node must know: amount, expiry and next channel, or the payee's payment secret."""
-        expiries = [START_HEIGHT + blocks for blocks in attempt.expiries_blocks]
+        expiries = [START_HEIGHT + attempt.height + blocks for blocks in attempt.expiries_blocks]
         payloads = [
             HopPayload(amount_msat, expiry, short_channel_id=edge >> 1).encode()
             for edge, amount_msat, expiry in zip(attempt.edges[1:], attempt.amounts_msat[1:], expiries[1:], strict=True)
@@ -235,16 +238,30 @@ class RealSigner(Signer):
         session_key = self._streams.secret("lightning/session key", self._onions)
         self._onions += 1
         built = build_onion(session_key, keys, [*payloads, final.encode()], self._payment_hash(attempt.payment))
-        self._packets[attempt.payment] = _Packet(built.packet, built.shared_secrets)
+        self._packets[attempt] = _Packet(built.packet, built.shared_secrets)
 
-    def peel_onion(self, attempt: Attempt, hop: int) -> None:
-        """Open the layer of the target of channel `hop`; it must say what the next HTLC, or the last, says."""
-        packet = self._packets[attempt.payment]
+    def peel_onion(self, attempt: Attempt, hop: int, fault: Refusal | None = None) -> None:
+        """Open the layer of the target of channel `hop`; it must say what the next HTLC, or the last, says.
+
+        With a malformed onion for a fault, the packet is spoiled before and must be found so.
+        """
+        packet = self._packets[attempt]
         node = attempt.nodes[hop + 1]
-        peeled = peel_onion(packet.onion, self._node_secrets[node], self._payment_hash(attempt.payment))
+        payment_hash = self._payment_hash(attempt.payment)
+        if fault is not None and fault.malformed:
+            spoiled = _spoil(packet.onion, fault)
+            packet.malformed = sha256(spoiled).digest()
+            try:
+                peel_onion(spoiled, self._node_secrets[node], payment_hash)
+            except OnionError as error:
+                if error.code in (fault.code, FailureCode.INVALID_ONION_HMAC):
+                    return
+                raise
+            raise InvariantError(f"payment {attempt.payment}: a spoiled onion must not open ({fault.name})")
+        peeled = peel_onion(packet.onion, self._node_secrets[node], payment_hash)
         payload = HopPayload.decode(peeled.payload)
         following = min(hop + 1, len(attempt.edges) - 1)
-        asked = (attempt.amounts_msat[following], START_HEIGHT + attempt.expiries_blocks[following])
+        asked = (attempt.amounts_msat[following], START_HEIGHT + attempt.height + attempt.expiries_blocks[following])
         if (payload.amount_msat, payload.cltv_expiry_blocks) != asked:
             raise InvariantError(f"payment {attempt.payment}: hop {hop} must be asked for {asked} (got {payload})")
         packet.found.append(peeled.shared_secret)
@@ -267,32 +284,38 @@ class RealSigner(Signer):
         """Put the HTLC of channel `hop` into the newest commitments."""
         edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
         channel = self._channel(edge >> 1)
-        htlc = Htlc(amount_msat, self._payment_hash(attempt.payment), START_HEIGHT + attempt.expiries_blocks[hop])
+        expiry = START_HEIGHT + attempt.height + attempt.expiries_blocks[hop]
+        htlc = Htlc(amount_msat, self._payment_hash(attempt.payment), expiry)
         channel.balances_msat[edge & 1] -= amount_msat
-        channel.htlcs[attempt.payment, hop] = (edge & 1, htlc)
+        channel.htlcs[attempt, hop] = (edge & 1, htlc)
 
     def remove_htlc(self, attempt: Attempt, hop: int, refusal: Refusal | None) -> None:
         """Take it out again, with the preimage or with a failure packet."""
         channel = self._channel(attempt.edges[hop] >> 1)
-        by, htlc = channel.htlcs.pop((attempt.payment, hop))
+        by, htlc = channel.htlcs.pop((attempt, hop))
         if refusal is None:
             if self._payment_hash(attempt.payment) != htlc.payment_hash:
                 raise InvariantError(f"payment {attempt.payment}: the preimage must hash to the payment hash")
             channel.balances_msat[1 - by] += htlc.amount_msat
             if hop == 0:
-                del self._packets[attempt.payment]
+                del self._packets[attempt]
             return
         channel.balances_msat[by] += htlc.amount_msat
-        packet = self._packets[attempt.payment]
+        packet = self._packets[attempt]
+        if refusal.malformed and hop == len(packet.found):
+            return  # update_fail_malformed_htlc: without a shared secret there is no packet to make
         secret = packet.found[hop]
         if packet.failure is None:
-            packet.failure = create_failure(secret, _failure(refusal, attempt.amounts_msat[hop + 1]).encode())
+            failure = _failure(refusal, attempt, hop, packet.malformed)
+            packet.failure = create_failure(secret, failure.encode())
         else:
             packet.failure = wrap_failure(secret, packet.failure)
 
     def read_failure(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
         """Unwrap the failure packet and check whom it names and why."""
-        packet = self._packets.pop(attempt.payment)
+        packet = self._packets.pop(attempt)
+        if hop == 0 and refusal.malformed:
+            return  # the payer's own peer could not read the onion, and told it so without a packet
         if packet.failure is None:
             raise InvariantError(f"payment {attempt.payment}: a failed attempt must bring a failure packet")
         returned = unwrap_failure(packet.shared_secrets, packet.failure)
@@ -369,10 +392,31 @@ class RealSigner(Signer):
         return live
 
 
-def _failure(refusal: Refusal, amount_msat: int) -> Failure:
-    """The failure message of a node that could not offer an HTLC of that amount."""
-    if refusal is Refusal.AMOUNT_BELOW_MINIMUM:
-        return Failure.of(refusal.code, amount_msat)
-    if refusal is Refusal.CHANNEL_DISABLED:
-        return Failure.of(refusal.code, 0)
-    return Failure.of(refusal.code)
+def _spoil(onion: bytes, fault: Refusal) -> bytes:
+    """The packet with what the fault says wrong with it; blinding, which is not modelled, is a wrong tag."""
+    if fault is Refusal.INVALID_ONION_VERSION:
+        return b"\x01" + onion[1:]
+    if fault is Refusal.INVALID_ONION_KEY:
+        return onion[:1] + b"\x05" + onion[2:]  # 5 begins no compressed point
+    return onion[:-1] + bytes([onion[-1] ^ 1])
+
+
+def _failure(refusal: Refusal, attempt: Attempt, hop: int, malformed: bytes) -> Failure:
+    """The failure message of the target of channel `hop`, which got the HTLC over it and takes it no further."""
+    code = refusal.code
+    amount_msat, blocks = attempt.amounts_msat[hop], attempt.expiries_blocks[hop]
+    expiry = START_HEIGHT + attempt.height + blocks
+    following = min(hop + 1, len(attempt.edges) - 1)
+    match refusal:
+        case Refusal.AMOUNT_BELOW_MINIMUM:
+            return Failure.of(code, attempt.amounts_msat[following])
+        case Refusal.FEE_INSUFFICIENT | Refusal.FINAL_INCORRECT_HTLC_AMOUNT:
+            return Failure.of(code, amount_msat)
+        case Refusal.INCORRECT_CLTV_EXPIRY | Refusal.FINAL_INCORRECT_CLTV_EXPIRY:
+            return Failure.of(code, expiry)
+        case Refusal.CHANNEL_DISABLED:
+            return Failure.of(code, 0)
+        case Refusal.UNKNOWN_PAYMENT_DETAILS:
+            return Failure.of(code, amount_msat, START_HEIGHT + attempt.height)
+    # BOLT 4 numbers a bad onion by its hash; the other codes say nothing more.
+    return Failure(code, malformed) if refusal.malformed else Failure.of(code)

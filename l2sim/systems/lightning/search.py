@@ -70,7 +70,7 @@ class Searcher:
             now_ns=now_ns,
             max_hops=settings.max_hops,
             max_cltv_blocks=settings.max_cltv_blocks,
-            final_cltv_blocks=settings.final_cltv_blocks,
+            final_cltv_blocks=settings.final_cltv_blocks + settings.block_padding,
             risk_factor_billionths=settings.risk_factor_billionths,
             probabilistic=self._probabilistic,
             attempt_cost_msat=attempt_cost_msat(settings, amount_msat) if self._probabilistic else 0,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from l2sim.systems.lightning.htlc import Attempt
-    from l2sim.systems.lightning.state import Refusal
+    from l2sim.systems.lightning.refusals import Refusal
 
 
 class Signer:
@@ -35,8 +35,11 @@ class Signer:
     def build_onion(self, attempt: "Attempt") -> None:
         """Make the onion for an attempt's route."""
 
-    def peel_onion(self, attempt: "Attempt", hop: int) -> None:
-        """The target of channel `hop` opens its layer and checks amount and expiry against the HTLC's."""
+    def peel_onion(self, attempt: "Attempt", hop: int, fault: "Refusal | None" = None) -> None:
+        """The target of channel `hop` opens its layer and checks amount and expiry against the HTLC's.
+
+        With a malformed onion for a fault, it finds that it cannot.
+        """
 
     def add_htlc(self, attempt: "Attempt", hop: int) -> None:
         """The HTLC of channel `hop` enters the newest commitments."""

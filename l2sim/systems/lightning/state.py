@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from l2sim.crypto.onion.failures import FailureCode
 from l2sim.errors import InvariantError
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.config import Channels
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.refusals import Refusal
 from l2sim.systems.lightning.routing import MAX_PAYMENT_MSAT
 
 COMMITMENT_WU: Final = 1_124  # commitment transaction with anchors and without HTLCs (BOLT 3, appendix A)
@@ -40,33 +40,12 @@ class Phase(IntEnum):
     CLOSED = 4
 
 
-class Refusal(IntEnum):
-    """Why a node cannot offer an HTLC over an edge."""
-
-    CHANNEL_DISABLED = 1
-    AMOUNT_BELOW_MINIMUM = 2
-    AMOUNT_ABOVE_MAXIMUM = 3
-    TOO_MANY_HTLCS = 4
-    """No free HTLC slot."""
-    INSUFFICIENT_BALANCE = 5
-    """Less than the amount above the sender's reserve, or above what the funder needs for the commitment's fee."""
-
-    @property
-    def code(self) -> FailureCode:
-        """What the node reports to the payer (BOLT 4): of the last three only that the channel could not now."""
-        if self is Refusal.CHANNEL_DISABLED:
-            return FailureCode.CHANNEL_DISABLED
-        if self is Refusal.AMOUNT_BELOW_MINIMUM:
-            return FailureCode.AMOUNT_BELOW_MINIMUM
-        return FailureCode.TEMPORARY_CHANNEL_FAILURE
-
-
 class Waived(IntEnum):
     """Which rules `ChannelState.spendable_msat` leaves out: the one named and all before it."""
 
     NOTHING = 0
     SLOTS = 1
-    """HTLCs at most in one direction."""
+    """What may be in flight at a time: HTLCs, their value, and dust."""
     OTHER_SIDES_FEE = 2
     """The commitment's fee, where the other side funded the channel and must pay it."""
     MAXIMUM = 3
@@ -117,13 +96,19 @@ class ChannelState:
         """HTLCs in flight in each direction: slots taken."""
         self.outputs = np.zeros(channels, np.int64)
         """Untrimmed HTLCs in the newest commitment transactions."""
+        self.dust_msat = np.zeros(channels, np.int64)
+        """Amounts of the trimmed ones."""
+        self.connected = np.ones(channels, np.bool_)
+        """Whether both ends are there and talk to each other."""
         self.settled = np.zeros(channels, np.int64)
         self.settled_msat = np.zeros(channels, np.int64)
         self.failed = np.zeros(channels, np.int64)
         self.fees_msat = np.zeros(channels, np.int64)
         self.reserve_msat[:] = self._reserve_of(self.capacity_msat)
+        self.in_flight_cap_msat = self._in_flight_cap_of(self.capacity_msat)
         self.dust_limit_msat = rules.dust_limit_sat * MSAT_PER_SAT
         self._max_htlcs = rules.max_accepted_htlcs
+        self._max_dust_msat = rules.max_dust_exposure_sat * MSAT_PER_SAT
         self._make_fee_tables(rules)
         self._make_views()
         self.check("channels at the start")
@@ -148,6 +133,9 @@ class ChannelState:
         self._in_flight = self.in_flight_msat.data
         self._htlcs = self.htlcs.data
         self._outputs = self.outputs.data
+        self._dust = self.dust_msat.data
+        self._connected = self.connected.data
+        self._in_flight_cap = self.in_flight_cap_msat.data
         self._settled = self.settled.data
         self._settled_msat = self.settled_msat.data
         self._failed = self.failed.data
@@ -158,6 +146,12 @@ class ChannelState:
         capacity_sat = capacity_msat // MSAT_PER_SAT
         return capacity_sat * self.rules.reserve_ppm // 1_000_000 * MSAT_PER_SAT
 
+    def _in_flight_cap_of(self, capacity_msat: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """What may be in flight in each direction."""
+        share = self.rules.max_in_flight_ppm
+        # The product may pass 2**63, its parts do not.
+        return capacity_msat // 1_000_000 * share + capacity_msat % 1_000_000 * share // 1_000_000
+
     def is_dust(self, amount_msat: int) -> bool:
         """Whether an HTLC of that amount is trimmed: too small for an output of its own."""
         return amount_msat < self.dust_limit_msat
@@ -166,13 +160,20 @@ class ChannelState:
         """Why the source of `edge` cannot offer an HTLC of that amount over it now, or None."""
         channel = edge >> 1
         if self._phase[channel] != Phase.OPEN or not self._enabled[edge]:
-            return Refusal.CHANNEL_DISABLED
+            gone = self._phase[channel] not in (Phase.OPEN, Phase.CLOSING)
+            return Refusal.UNKNOWN_NEXT_PEER if gone else Refusal.CHANNEL_DISABLED
+        if not self._connected[channel]:
+            return Refusal.PEER_OFFLINE
         if amount_msat < self._minimum[edge]:
             return Refusal.AMOUNT_BELOW_MINIMUM
         if amount_msat > self._maximum[edge]:
             return Refusal.AMOUNT_ABOVE_MAXIMUM
         if self._htlcs[edge] >= self._max_htlcs:
             return Refusal.TOO_MANY_HTLCS
+        if self._in_flight[edge] + amount_msat > self._in_flight_cap[channel]:
+            return Refusal.IN_FLIGHT_CAP
+        if amount_msat < self.dust_limit_msat and self._dust[channel] + amount_msat > self._max_dust_msat:
+            return Refusal.DUST_EXPOSURE
         left = self._balance[edge] - amount_msat - self._reserve[channel]
         outputs = self._outputs[channel] + (amount_msat >= self.dust_limit_msat)
         if edge & 1:
@@ -190,7 +191,7 @@ class ChannelState:
         without some of the rules.
         """
         channels = edges >> 1
-        usable = (self.phase[channels] == Phase.OPEN) & self.enabled[edges]
+        usable = (self.phase[channels] == Phase.OPEN) & self.enabled[edges] & self.connected[channels]
         if waived >= Waived.BALANCE:
             return np.where(usable, MAX_PAYMENT_MSAT, 0)
         if waived < Waived.SLOTS:
@@ -199,7 +200,11 @@ class ChannelState:
         # dust is all that can be sent.
         most = self._affordable_msat(edges, 1, waived)
         dust = np.minimum(self._affordable_msat(edges, 0, waived), self.dust_limit_msat - 1)
+        if waived < Waived.SLOTS:
+            dust = np.minimum(dust, self._max_dust_msat - self.dust_msat[channels])
         most = np.where(most >= self.dust_limit_msat, most, dust)
+        if waived < Waived.SLOTS:
+            most = np.minimum(most, self.in_flight_cap_msat[channels] - self.in_flight_msat[edges])
         if waived < Waived.MAXIMUM:
             most = np.minimum(most, self.htlc_max_msat[edges])
         return np.where(usable, np.maximum(most, 0), 0)
@@ -225,11 +230,15 @@ class ChannelState:
         self._htlcs[edge] += 1
         if amount_msat >= self.dust_limit_msat:
             self._outputs[edge >> 1] += 1
+        else:
+            self._dust[edge >> 1] += amount_msat
 
     def drop_output(self, edge: int, amount_msat: int) -> None:
         """The HTLC leaves the newest commitment: its removal has begun."""
         if amount_msat >= self.dust_limit_msat:
             self._outputs[edge >> 1] -= 1
+        else:
+            self._dust[edge >> 1] -= amount_msat
 
     def settle(self, edge: int, amount_msat: int, fee_msat: int) -> None:
         """Give the HTLC's money to the target of `edge`; `fee_msat` is what its source earned by forwarding."""
@@ -273,6 +282,7 @@ class ChannelState:
         self._expect(channel, Phase.UNFUNDED)
         self.capacity_msat[channel] = funder_msat + other_msat
         self.reserve_msat[channel] = self._reserve_of(self.capacity_msat[channel : channel + 1])[0]
+        self.in_flight_cap_msat[channel] = self._in_flight_cap_of(self.capacity_msat[channel : channel + 1])[0]
         self.htlc_max_msat[2 * channel : 2 * channel + 2] = funder_msat + other_msat
         self.balance_msat[2 * channel] = funder_msat
         self.balance_msat[2 * channel + 1] = other_msat

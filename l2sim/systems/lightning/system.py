@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from l2sim.engine import ns
 from l2sim.errors import InvariantError
 from l2sim.l1.base import Chain
 from l2sim.l1.bitcoin.chain import BitcoinChain
@@ -12,12 +13,14 @@ from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.forwarding import Judge, Policies
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
 from l2sim.systems.lightning.latency import LatencySampler
 from l2sim.systems.lightning.liquidity import draw_balances
 from l2sim.systems.lightning.opening import ChannelBook, Renewals, UserChannels
 from l2sim.systems.lightning.payment import Payments
+from l2sim.systems.lightning.quick_dance import QuickNetwork
 from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
@@ -57,8 +60,10 @@ class LightningSystem(PaymentSystem):
             config.payer,
         )  # fmt: skip
         latency = LatencySampler(config.latency, streams.get("lightning/latency"))
-        self.htlcs = HtlcNetwork(
-            environment, self.state, latency, self.dance, self._signer, self.payments, self._idle,
+        self.policies = Policies(population.graph, ns(config.nodes.policy_grace_s))
+        judge = Judge(config.nodes, self.policies, environment, chain, streams, config.payer.final_cltv_blocks)
+        self.htlcs: HtlcNetwork = QuickNetwork(
+            environment, self.state, judge, latency, self.dance, self._signer, self.payments, self._idle,
             population.graph.node_count,
         )  # fmt: skip
         self.payments.use(self.htlcs)
