@@ -17,7 +17,7 @@ from typing import Any
 from l2sim.bench import core_rows
 from l2sim.bench.core_rows import FULL, QUICK, SkippedError
 from l2sim.bench.measure import Row, measure
-from l2sim.crypto import hashing
+from l2sim.crypto import hashing, signatures
 from l2sim.crypto.cores import available_cores
 from l2sim.crypto.profiles import COUNTER_OF_COST, DEFAULT_PROFILE, CostProfile, load_profile
 
@@ -83,7 +83,7 @@ def run_core_benchmarks(
             "system": platform.platform(),
             "python": platform.python_version(),
         },
-        "kernels": hashing.kernel_info(),
+        "kernels": {**hashing.kernel_info(), "signatures": signatures.kernel_info()},
         "libraries": _versions(),
         "rows": rows,
         "skipped": skipped,

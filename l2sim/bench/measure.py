@@ -1,6 +1,7 @@
 """Times one thing beside the plain way to do it, so that their ratio holds on a busy machine too."""
 
 import gc
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,9 +37,12 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
     """Return the row's figures, the best of at most `rounds`, with run and loop taking turns.
 
     Keys: `name`, `ns_per_operation`, `operations_per_s`, `cores`, `loop`, `loop_ns_per_operation`, `ratio` (how many
-    times faster than the loop), `target_ratio`, `target_ns`, `met` (None where nothing is asked), `costs`.
+    times faster than the loop, the best of each), `ratio_quartiles` (lower, median and upper of the ratios of single
+    turns: far apart, they say that the machine had other things to do), `rounds`, `target_ratio`, `target_ns`, `met`
+    (None where nothing is asked), `costs`.
     """
-    best = best_loop = float("inf")
+    runs: list[float] = []
+    loops: list[float] = []
     row.run()  # what is prepared at a first call is not measured
     collecting = gc.isenabled()
     gc.disable()
@@ -47,14 +51,14 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
         for done in range(rounds):
             if done >= 2 and time.perf_counter() - start > _BUDGET_S:
                 break
-            best = min(best, _seconds(row.run))
+            runs.append(_seconds(row.run))
             if row.loop is not None:
-                best_loop = min(best_loop, _seconds(row.loop))
+                loops.append(_seconds(row.loop))
     finally:
         if collecting:
             gc.enable()
-    ns = best * 1e9 / row.operations
-    loop_ns = best_loop * 1e9 / row.loop_operations if row.loop is not None else None
+    ns = min(runs) * 1e9 / row.operations
+    loop_ns = min(loops) * 1e9 / row.loop_operations if loops else None
     ratio = loop_ns / ns if loop_ns is not None else None
     return {
         "name": row.name,
@@ -64,11 +68,22 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
         "loop": row.loop_name,
         "loop_ns_per_operation": _figures(loop_ns),
         "ratio": _figures(ratio),
+        "ratio_quartiles": _quartiles(row, runs, loops),
+        "rounds": len(runs),
         "target_ratio": row.target_ratio,
         "target_ns": row.target_ns,
         "met": _met(row, ns, ratio),
         "costs": list(row.costs) if row.costs else None,
     }
+
+
+def _quartiles(row: Row, runs: list[float], loops: list[float]) -> list[float | None] | None:
+    """Return the quartiles of what each turn's ratio was."""
+    scale = row.operations / row.loop_operations if row.loop_operations else 0.0
+    turns = [scale * loop / run for run, loop in zip(runs, loops, strict=False)]
+    if len(turns) < 2:
+        return None
+    return [_figures(value) for value in statistics.quantiles(turns, n=4, method="inclusive")]
 
 
 def _met(row: Row, ns: float, ratio: float | None) -> bool | None:

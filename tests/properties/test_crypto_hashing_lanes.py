@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from l2sim.crypto import hashing
-from l2sim.crypto.hashing import compiler, lanes, lanes_sha256, reference
-from l2sim.crypto.hashing.compiler import LanesUnavailableError
+from l2sim.crypto import compiler, hashing
+from l2sim.crypto.compiler import KernelUnavailableError
+from l2sim.crypto.hashing import lanes, lanes_sha256, reference
 
 BOUNDARIES = [0, 1, 3, 31, 32, 33, 54, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 135, 136, 137]
 BOUNDARIES += [183, 184, 191, 192, 193, 200, 201, 271, 272, 273, 1000]
@@ -41,7 +41,7 @@ def _lanes() -> None:
     try:
         lanes.lane_kernel("sha256")
         lanes.lane_kernel("keccak256")
-    except LanesUnavailableError as error:
+    except KernelUnavailableError as error:
         pytest.skip(f"vector kernels cannot run here: {error}")
 
 
@@ -111,7 +111,7 @@ def test_a_kernel_that_differs_is_not_used(monkeypatch: pytest.MonkeyPatch) -> N
     wrong = lanes_sha256.parameters(64, [0] * 8, 0)
     monkeypatch.setattr(lanes, "_sha256_parameters", lambda length, prefix: wrong)
     monkeypatch.setattr(lanes, "_loaded", {})
-    with pytest.raises(LanesUnavailableError, match="differs from the reference"):
+    with pytest.raises(KernelUnavailableError, match="differs from the reference"):
         lanes.lane_kernel("sha256")
     assert np.array_equal(
         hashing.sha256_batch(np.zeros((50, 64), np.uint8), kernel="auto"),

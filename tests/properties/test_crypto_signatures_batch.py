@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from l2sim.crypto.compiler import KernelUnavailableError
+from l2sim.crypto.kernels import Kernel
 from l2sim.crypto.signatures import (
     KeyTable,
     Rule,
+    _compiled_loops,
     ecdsa,
     keys,
     public_keys_batch,
@@ -27,6 +30,17 @@ EDGES = [number.to_bytes(32, "big") for number in (0, 1, N // 2, N // 2 + 1, N -
 
 Bytes = npt.NDArray[np.uint8]
 
+
+def kernels_here() -> list[Kernel]:
+    """The loops over cffi, and the compiled ones where they can run."""
+    try:
+        _compiled_loops.load()
+    except KernelUnavailableError:
+        return ["reference"]
+    return ["lanes", "reference"]
+
+
+kernels = st.sampled_from(kernels_here())
 numbers = st.one_of(st.sampled_from(EDGES), st.binary(min_size=32, max_size=32))
 secrets = st.integers(1, N - 1).map(lambda value: value.to_bytes(32, "big"))
 
@@ -75,38 +89,48 @@ def schnorr_rows(draw: st.DrawFn) -> tuple[bytes, bytes, bytes]:
     return message, signature, key
 
 
-@given(st.lists(ecdsa_rows(), max_size=24), st.sampled_from(Rule), st.sampled_from([1, 2]))
-def test_ecdsa_verification(rows: list[tuple[bytes, bytes, bytes]], rule: Rule, threads: int) -> None:
+@given(st.lists(ecdsa_rows(), max_size=24), st.sampled_from(Rule), st.sampled_from([1, 2]), kernels)
+def test_ecdsa_verification(rows: list[tuple[bytes, bytes, bytes]], rule: Rule, threads: int, kernel: Kernel) -> None:
     digests, signatures, public = (stack([row[i] for row in rows], width) for i, width in enumerate((32, 64, 33)))
     expected = [ecdsa.verify(*row, rule=rule) for row in rows]
-    assert verify_ecdsa_batch(digests, signatures, public, rule=rule, threads=threads).tolist() == expected
-    table = KeyTable(public[::-1])
+    assert (
+        verify_ecdsa_batch(digests, signatures, public, rule=rule, threads=threads, kernel=kernel).tolist() == expected
+    )
+    table = KeyTable(public[::-1], kernel=kernel)
     assert table.valid.tolist() == [keys.is_public_key(row[2]) for row in rows[::-1]]
     by_row = table.rows(np.arange(len(rows))[::-1])
-    assert verify_ecdsa_batch(digests, signatures, by_row, rule=rule, threads=threads).tolist() == expected
+    assert (
+        verify_ecdsa_batch(digests, signatures, by_row, rule=rule, threads=threads, kernel=kernel).tolist() == expected
+    )
 
 
-@given(st.lists(schnorr_rows(), max_size=24), st.sampled_from([1, 2]))
-def test_schnorr_verification(rows: list[tuple[bytes, bytes, bytes]], threads: int) -> None:
+@given(st.lists(schnorr_rows(), max_size=24), st.sampled_from([1, 2]), kernels)
+def test_schnorr_verification(rows: list[tuple[bytes, bytes, bytes]], threads: int, kernel: Kernel) -> None:
     messages, signatures, public = (stack([row[i] for row in rows], width) for i, width in enumerate((32, 64, 32)))
     expected = [schnorr.verify(*row) for row in rows]
-    assert verify_schnorr_batch(messages, signatures, public, threads=threads).tolist() == expected
-    table = KeyTable(public)
+    assert verify_schnorr_batch(messages, signatures, public, threads=threads, kernel=kernel).tolist() == expected
+    table = KeyTable(public, kernel=kernel)
     assert table.valid.tolist() == [keys.is_x_only(row[2]) for row in rows]
     by_row = table.rows(np.arange(len(rows)))
-    assert verify_schnorr_batch(messages, signatures, by_row, threads=threads).tolist() == expected
+    assert verify_schnorr_batch(messages, signatures, by_row, threads=threads, kernel=kernel).tolist() == expected
 
 
-@given(st.lists(st.tuples(numbers, secrets, numbers), max_size=20), st.sampled_from([1, 2]))
-def test_signing(rows: list[tuple[bytes, bytes, bytes]], threads: int) -> None:
+@given(st.lists(st.tuples(numbers, secrets, numbers), max_size=20), st.sampled_from([1, 2]), kernels)
+def test_signing(rows: list[tuple[bytes, bytes, bytes]], threads: int, kernel: Kernel) -> None:
     digests, own, aux = (stack([row[i] for row in rows], 32) for i in range(3))
-    assert rows_of(public_keys_batch(own, threads=threads)) == [keys.public_key(secret) for _, secret, _ in rows]
-    assert rows_of(sign_ecdsa_batch(digests, own, threads=threads)) == [ecdsa.sign(d, s) for d, s, _ in rows]
-    assert rows_of(sign_ecdsa_recoverable_batch(digests, own, threads=threads)) == [
+    assert rows_of(public_keys_batch(own, threads=threads, kernel=kernel)) == [
+        keys.public_key(secret) for _, secret, _ in rows
+    ]
+    assert rows_of(sign_ecdsa_batch(digests, own, threads=threads, kernel=kernel)) == [
+        ecdsa.sign(d, s) for d, s, _ in rows
+    ]
+    assert rows_of(sign_ecdsa_recoverable_batch(digests, own, threads=threads, kernel=kernel)) == [
         ecdsa.sign_recoverable(d, s) for d, s, _ in rows
     ]
-    assert rows_of(sign_schnorr_batch(digests, own, threads=threads)) == [schnorr.sign(d, s) for d, s, _ in rows]
-    assert rows_of(sign_schnorr_batch(digests, own, aux, threads=threads)) == [
+    assert rows_of(sign_schnorr_batch(digests, own, threads=threads, kernel=kernel)) == [
+        schnorr.sign(d, s) for d, s, _ in rows
+    ]
+    assert rows_of(sign_schnorr_batch(digests, own, aux, threads=threads, kernel=kernel)) == [
         schnorr.sign(d, s, a) for d, s, a in rows
     ]
 
@@ -115,11 +139,14 @@ def test_signing(rows: list[tuple[bytes, bytes, bytes]], threads: int) -> None:
     st.lists(st.tuples(ecdsa_rows(), st.integers(0, 255) | st.integers(0, 3)), max_size=24),
     st.sampled_from(Rule),
     st.sampled_from([1, 2]),
+    kernels,
 )
-def test_recovery(rows: list[tuple[tuple[bytes, bytes, bytes], int]], rule: Rule, threads: int) -> None:
+def test_recovery(rows: list[tuple[tuple[bytes, bytes, bytes], int]], rule: Rule, threads: int, kernel: Kernel) -> None:
     digests = [digest for (digest, _, _), _ in rows]
     signatures = [signature + bytes([recovery_id]) for (_, signature, _), recovery_id in rows]
-    recovered, found = recover_batch(stack(digests, 32), stack(signatures, 65), rule=rule, threads=threads)
+    recovered, found = recover_batch(
+        stack(digests, 32), stack(signatures, 65), rule=rule, threads=threads, kernel=kernel
+    )
     for i, (digest, signature) in enumerate(zip(digests, signatures, strict=True)):
         try:
             expected = ecdsa.recover(digest, signature, rule=rule)
@@ -146,34 +173,37 @@ def same(data: bytes, rows: int) -> Bytes:
 SIGNERS = [bytes(31) + b"\x01", bytes(range(32)), (N - 1).to_bytes(32, "big")]
 
 
+@pytest.mark.parametrize("kernel", kernels_here())
 @pytest.mark.parametrize("secret", SIGNERS)
 @pytest.mark.parametrize("rule", Rule)
-def test_any_bit_turned_over_is_refused_by_ecdsa(secret: bytes, rule: Rule) -> None:
+def test_any_bit_turned_over_is_refused_by_ecdsa(secret: bytes, kernel: Kernel, rule: Rule) -> None:
     digest, key = bytes(range(100, 132)), keys.public_key(secret)
     signature = ecdsa.sign(digest, secret)
     assert ecdsa.verify(digest, signature, key, rule=rule)
-    assert not verify_ecdsa_batch(turned(digest), same(signature, 256), same(key, 256), rule=rule).any()
-    assert not verify_ecdsa_batch(same(digest, 512), turned(signature), same(key, 512), rule=rule).any()
-    assert not verify_ecdsa_batch(same(digest, 264), same(signature, 264), turned(key), rule=rule).any()
+    assert not verify_ecdsa_batch(turned(digest), same(signature, 256), same(key, 256), rule=rule, kernel=kernel).any()
+    assert not verify_ecdsa_batch(same(digest, 512), turned(signature), same(key, 512), rule=rule, kernel=kernel).any()
+    assert not verify_ecdsa_batch(same(digest, 264), same(signature, 264), turned(key), rule=rule, kernel=kernel).any()
 
 
+@pytest.mark.parametrize("kernel", kernels_here())
 @pytest.mark.parametrize("secret", SIGNERS)
-def test_any_bit_turned_over_is_refused_by_schnorr(secret: bytes) -> None:
+def test_any_bit_turned_over_is_refused_by_schnorr(secret: bytes, kernel: Kernel) -> None:
     message, key = bytes(range(100, 132)), schnorr.public_key(secret)
     signature = schnorr.sign(message, secret)
     assert schnorr.verify(message, signature, key)
-    assert not verify_schnorr_batch(turned(message), same(signature, 256), same(key, 256)).any()
-    assert not verify_schnorr_batch(same(message, 512), turned(signature), same(key, 512)).any()
-    assert not verify_schnorr_batch(same(message, 256), same(signature, 256), turned(key)).any()
+    assert not verify_schnorr_batch(turned(message), same(signature, 256), same(key, 256), kernel=kernel).any()
+    assert not verify_schnorr_batch(same(message, 512), turned(signature), same(key, 512), kernel=kernel).any()
+    assert not verify_schnorr_batch(same(message, 256), same(signature, 256), turned(key), kernel=kernel).any()
 
 
+@pytest.mark.parametrize("kernel", kernels_here())
 @pytest.mark.parametrize("secret", SIGNERS)
-def test_any_bit_turned_over_recovers_somebody_else(secret: bytes) -> None:
+def test_any_bit_turned_over_recovers_somebody_else(secret: bytes, kernel: Kernel) -> None:
     digest, key = bytes(range(100, 132)), keys.public_key(secret)
     signature = ecdsa.sign_recoverable(digest, secret)
     for digests, signatures in (
         (turned(digest), same(signature, 256)),
         (same(digest, 520), turned(signature)),
     ):
-        recovered, _ = recover_batch(digests, signatures)
+        recovered, _ = recover_batch(digests, signatures, kernel=kernel)
         assert not (recovered == np.frombuffer(key, dtype=np.uint8)).all(axis=1).any()

@@ -26,6 +26,7 @@ def test_record_is_whole(record: dict) -> None:
     assert record["machine"]["cores"] >= 1
     assert record["machine"]["cpu"]
     assert record["kernels"]["sha256"]["kernel"] in ("lanes", "reference")
+    assert record["kernels"]["signatures"]["kernel"] in ("compiled", "reference")
     assert record["libraries"]["numpy"]
     names = [row["name"] for row in record["rows"]]
     assert len(set(names)) == len(names)
@@ -60,6 +61,9 @@ def test_measure_takes_the_best_and_says_whether_it_is_met() -> None:
     assert calls == ["run"] + ["run", "loop"] * 3
     assert found["met"] is True
     assert found["ratio"] == pytest.approx(found["loop_ns_per_operation"] / found["ns_per_operation"], rel=1e-2)
+    assert found["rounds"] == 3
+    assert found["ratio_quartiles"] == sorted(found["ratio_quartiles"])
+    assert measure(Row("row", lambda: None, 1), 2)["ratio_quartiles"] is None
     assert measure(Row("row", lambda: None, 1), 2)["met"] is None
     assert measure(Row("row", lambda: None, 1, target_ns=1e12), 2)["met"] is True
     assert measure(Row("row", lambda: sum(range(1000)), 1, target_ns=1e-6), 2)["met"] is False

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from l2sim.crypto import cores, hashing
-from l2sim.crypto.hashing import compiler, lanes, lanes_keccak, lanes_sha256, reference
-from l2sim.crypto.hashing.compiler import LanesUnavailableError
+from l2sim.crypto import compiler, cores, hashing
+from l2sim.crypto.compiler import KernelUnavailableError
+from l2sim.crypto.hashing import lanes, lanes_keccak, lanes_sha256, reference
 from tests.shared import shared
 
 BATCHES = [hashing.sha256_batch, hashing.sha256d_batch, hashing.keccak256_batch]
@@ -26,7 +26,7 @@ def lanes_or_skip() -> None:
     try:
         lanes.lane_kernel("sha256")
         lanes.lane_kernel("keccak256")
-    except LanesUnavailableError as error:
+    except KernelUnavailableError as error:
         pytest.skip(f"vector kernels cannot run here: {error}")
 
 
@@ -171,14 +171,14 @@ def test_setting_chooses_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def unavailable(name: str) -> lanes.LaneKernel:
-        raise LanesUnavailableError("no vectors on this machine")
+        raise KernelUnavailableError("no vectors on this machine")
 
     monkeypatch.delenv("L2SIM_KERNELS", raising=False)
     monkeypatch.setattr(lanes, "lane_kernel", unavailable)
     messages = np.zeros((100, 5), np.uint8)
     assert hashing.keccak256_batch(messages)[7].tobytes() == reference.keccak256(bytes(5))
     assert hashing.kernel_info()["keccak256"] == {"kernel": "reference", "reason": "no vectors on this machine"}
-    with pytest.raises(LanesUnavailableError, match="no vectors"):
+    with pytest.raises(KernelUnavailableError, match="no vectors"):
         hashing.keccak256_batch(messages, kernel="lanes")
 
 
@@ -204,7 +204,7 @@ def run_python(code: str, **environment: str) -> str:
 def test_import_loads_no_compiler() -> None:
     code = (
         "import sys, l2sim.crypto.hashing, l2sim.crypto.trees.sparse; "
-        "print([m for m in ('llvmlite', 'numba', 'l2sim.crypto.hashing.compiler') if m in sys.modules])"
+        "print([m for m in ('llvmlite', 'numba', 'l2sim.crypto.compiler') if m in sys.modules])"
     )
     assert run_python(code) == "[]"
 

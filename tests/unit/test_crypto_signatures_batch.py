@@ -1,18 +1,24 @@
 """The batches' arrays: which shapes they take, which they refuse and how they say so."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import l2sim.crypto
+from l2sim.crypto.compiler import KernelUnavailableError
 from l2sim.crypto.signatures import (
     KeyRows,
     KeyTable,
     Rule,
+    _arrays,
+    _compiled_loops,
+    kernel_info,
     public_keys_batch,
     recover_batch,
     sign_ecdsa_batch,
@@ -21,6 +27,8 @@ from l2sim.crypto.signatures import (
     verify_ecdsa_batch,
     verify_schnorr_batch,
 )
+from l2sim.crypto.signatures._secp256k1 import COMPRESSED
+from l2sim.crypto.signatures.key_table import rows_of_keys
 
 Array = np.ndarray[Any, Any]
 ROWS = 40  # more than stay on the calling thread
@@ -47,6 +55,13 @@ TAKES: dict[Callable[..., Any], dict[str, Array]] = {
     public_keys_batch: {"secrets": SECRETS},
 }
 EACH = [(function, name) for function, arguments in TAKES.items() for name in arguments]
+
+
+def compiled_or_skip() -> None:
+    try:
+        _compiled_loops.load()
+    except KernelUnavailableError as error:
+        pytest.skip(f"compiled loops cannot run here: {error}")
 
 
 def as_tuple(result: Any) -> tuple[Array, ...]:
@@ -242,10 +257,87 @@ def test_indices_changed_after_the_check_do_no_harm() -> None:
     assert verify_ecdsa_batch(DIGESTS, ECDSA, rows).all()
 
 
-def test_distinct_keys_beyond_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("l2sim.crypto.signatures.key_table._REMEMBERED_KEYS", 3)
+def test_equal_keys_of_a_batch_are_parsed_once() -> None:
+    keys = KEYS[[0, 1, 0, 2, 1]]
+    rows = rows_of_keys(keys, COMPRESSED)
+    parsed, usable, places = rows.columns()
+    assert (len(parsed), usable.tolist(), places.tolist()) == (3, [1, 1, 1], [0, 1, 0, 2, 1])
+    chosen = [0, 1, 0, 2, 1] * 10
+    assert_same(sign_schnorr_batch(DIGESTS[chosen], SECRETS[chosen]), SCHNORR[chosen])
+
+
+@pytest.mark.parametrize("function", TAKES)
+def test_compiled_loops_and_the_reference_give_the_same(function: Callable[..., Any]) -> None:
+    compiled_or_skip()
+    spoilt = {name: array.copy() for name, array in TAKES[function].items()}
+    if "secrets" not in spoilt:
+        for row, array in enumerate(spoilt.values()):
+            array[row::5] ^= 0x80
+        spoilt["signatures"][3] = 255
+    assert_same(function(**spoilt, kernel="lanes"), function(**spoilt, kernel="reference"))
+    few = {name: array[:3] for name, array in spoilt.items()}
+    assert_same(function(**few, kernel="lanes"), function(**few, kernel="auto"))
+
+
+@pytest.mark.parametrize("kernel", ["lanes", "reference"])
+def test_either_kernel_names_the_first_secret_that_cannot_sign(kernel: Any) -> None:
+    compiled_or_skip()
+    secrets = np.tile(SECRETS, (60, 1))
+    secrets[[900, 901, 2399]] = 0
+    for function in (public_keys_batch, lambda rows, **more: sign_schnorr_batch(rows, rows, **more)):
+        with pytest.raises(ValueError, match=r"^secrets\[900\]: must be a number from 1 to n - 1"):
+            function(secrets, kernel=kernel, threads=2)
+
+
+@pytest.mark.parametrize("function", [*TAKES, KeyTable])
+def test_another_kernel_is_refused(function: Callable[..., Any]) -> None:
+    given = TAKES.get(function, {"public_keys": KEYS})
+    with pytest.raises(ValueError, match=r"^kernel: must be one of auto, lanes, reference \(got 'fast'\)"):
+        function(**given, kernel="fast")
+
+
+def test_the_setting_chooses_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("L2SIM_KERNELS", "reference")
+    monkeypatch.setattr(_compiled_loops, "load", lambda: pytest.fail("the setting says reference"))
     assert verify_ecdsa_batch(DIGESTS, ECDSA, KEYS).all()
-    assert_same(sign_schnorr_batch(DIGESTS, SECRETS), SCHNORR)
+    assert kernel_info() == {"kernel": "reference", "reason": "L2SIM_KERNELS is set to reference"}
+
+
+def test_without_a_compiler_the_reference_runs_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable() -> None:
+        raise KernelUnavailableError("no compiler on this machine")
+
+    monkeypatch.delenv("L2SIM_KERNELS", raising=False)
+    monkeypatch.setattr(_compiled_loops, "load", unavailable)
+    assert verify_ecdsa_batch(DIGESTS, ECDSA, KEYS).all()
+    assert_same(recover_batch(DIGESTS, RECOVERABLE)[0], KEYS)
+    assert kernel_info() == {"kernel": "reference", "reason": "no compiler on this machine"}
+    with pytest.raises(KernelUnavailableError, match="no compiler"):
+        verify_ecdsa_batch(DIGESTS, ECDSA, KEYS, kernel="lanes")
+
+
+def test_compiled_loops_are_kept_on_disk(tmp_path: Path) -> None:
+    compiled_or_skip()
+    program = "from l2sim.crypto.signatures import kernel_info; print(kernel_info()['source'])"
+    environment = {**os.environ, "L2SIM_CACHE_DIR": str(tmp_path), "L2SIM_KERNELS": "auto"}
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+
+    def source() -> str:
+        done = subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)
+        return done.stdout.decode().strip()
+
+    assert [source(), source()] == ["compiled", "cache"]
+
+
+def test_shares_cover_the_rows_once_and_shrink() -> None:
+    for rows in (17, 40, 2000, 100_003):
+        for threads in (2, 3, 64):
+            found = _arrays.shares(rows, threads)
+            assert [start for start, _ in found] == [0, *[stop for _, stop in found[:-1]]]
+            assert found[-1][1] == rows
+            sizes = [stop - start for start, stop in found]
+            assert sizes == sorted(sizes, reverse=True)
+            assert sizes[-1] <= 8
 
 
 def test_recovery_under_the_strict_rule_leaves_high_s_out() -> None:

@@ -4,10 +4,9 @@ The setting L2SIM_KERNELS, or the argument `kernel`, says which path runs: `auto
 gain from them where the processor has them, else the reference), `lanes` or `reference`. All give the same bytes.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,7 @@ from numpy.typing import NDArray
 from l2sim.crypto.arrays import as_plain
 from l2sim.crypto.cores import check_threads, count_threads
 from l2sim.crypto.hashing import reference
-
-Kernel = Literal["auto", "lanes", "reference"]
-KERNEL_VARIABLE = "L2SIM_KERNELS"
-_KERNELS = ("auto", "lanes", "reference")
+from l2sim.crypto.kernels import KERNEL_VARIABLE, Kernel, chosen_kernel
 
 LANES_THRESHOLD = 24
 """Messages from which `auto` takes the lanes: below, a loop over the reference is as fast (measured for 64 bytes)."""
@@ -56,7 +52,7 @@ def sha256_batch(
     `messages` is uint8 of shape (n, length), any n and length; the result is uint8 of shape (n, 32). `kernel` is
     `auto`, `lanes` or `reference` and stands over the setting L2SIM_KERNELS; `threads`, at least 1, bounds the
     cores used, by default all that the process may use. Raises `ValueError` for another shape or type and for a
-    masked array, and `l2sim.crypto.hashing.compiler.LanesUnavailableError` where lanes are asked for and cannot run.
+    masked array, and `l2sim.crypto.compiler.KernelUnavailableError` where lanes are asked for and cannot run.
 
     >>> sha256_batch(np.zeros((2, 0), np.uint8))[1].tobytes().hex()[:16]
     'e3b0c44298fc1c14'
@@ -138,14 +134,15 @@ def kernel_info() -> dict[str, Any]:
     (those that matter here), and for `sha256` and `keccak256` each `kernel` (`lanes` or `reference`), `lanes` and
     `source` (`cache`, `compiled`, `memory`), or `reason` where the reference runs.
     """
-    setting = _setting(None)
+    setting = chosen_kernel(None)
     info: dict[str, Any] = {"setting": setting, "cpu": None, "features": [], "vector_bits": None}
-    from l2sim.crypto.hashing import compiler, lanes
+    from l2sim.crypto import compiler
+    from l2sim.crypto.hashing import lanes
 
     try:
         processor = compiler.host_processor()
         info |= {"cpu": processor.name, "features": processor.named_features, "vector_bits": processor.vector_bits}
-    except compiler.LanesUnavailableError as error:
+    except compiler.KernelUnavailableError as error:
         info["reason"] = str(error)
     for name in ("sha256", "keccak256"):
         if setting == "reference":
@@ -154,17 +151,9 @@ def kernel_info() -> dict[str, Any]:
         try:
             found = lanes.lane_kernel(name)
             info[name] = {"kernel": "lanes", "lanes": found.lanes, "source": found.compiled.source}
-        except compiler.LanesUnavailableError as error:
+        except compiler.KernelUnavailableError as error:
             info[name] = {"kernel": "reference", "reason": str(error)}
     return info
-
-
-def _setting(kernel: str | None) -> str:
-    where = "kernel" if kernel is not None else KERNEL_VARIABLE
-    chosen = kernel if kernel is not None else os.environ.get(KERNEL_VARIABLE) or "auto"
-    if chosen not in _KERNELS:
-        raise ValueError(f"{where}: must be one of {', '.join(_KERNELS)} (got {chosen!r})")
-    return chosen
 
 
 def _check(messages: NDArray[np.uint8], threads: int | None) -> NDArray[np.uint8]:
@@ -180,15 +169,16 @@ def _check(messages: NDArray[np.uint8], threads: int | None) -> NDArray[np.uint8
 
 def _use_lanes(name: str, messages: NDArray[np.uint8], kernel: str | None) -> bool:
     """Say whether the lanes are to hash the messages."""
-    setting = _setting(kernel)
+    setting = chosen_kernel(kernel)
     if setting != "auto":
         return setting == "lanes"
     if len(messages) < LANES_THRESHOLD:
         return False
-    from l2sim.crypto.hashing import compiler, lanes
+    from l2sim.crypto import compiler
+    from l2sim.crypto.hashing import lanes
 
     try:
         found = lanes.lane_kernel(name)
-    except compiler.LanesUnavailableError:
+    except compiler.KernelUnavailableError:
         return False  # kernel_info says why
     return name == "keccak256" or messages.shape[1] <= _LONGEST_FOR_LANES.get(found.lanes, messages.shape[1])

@@ -15,8 +15,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from l2sim.crypto.hashing import compiler, lanes_keccak, lanes_sha256, reference
-from l2sim.crypto.hashing.compiler import CompiledKernel, LanesUnavailableError
+from l2sim.crypto import compiler
+from l2sim.crypto.compiler import CompiledKernel, KernelUnavailableError
+from l2sim.crypto.hashing import lanes_ir, lanes_keccak, lanes_sha256, reference
 
 DIGEST_BYTES = reference.DIGEST_BYTES
 _BLOCKS_PER_THREAD = 1 << 12  # at least 0.08 ms of hashing; a thread takes some 0.04 ms to start
@@ -28,13 +29,13 @@ _KERNELS: dict[str, tuple[Callable[[int], str], int, tuple[str, ...], tuple[type
     "sha256": (
         lanes_sha256.kernel_text,
         32,
-        ("lanes_ir", "lanes_sha256"),
+        (lanes_ir.__name__, lanes_sha256.__name__),
         (_POINTER, _POINTER, _COUNT, _COUNT, _COUNT, _COUNT, _COUNT, _POINTER),
     ),
     "keccak256": (
         lanes_keccak.kernel_text,
         64,
-        ("lanes_ir", "lanes_keccak"),
+        (lanes_ir.__name__, lanes_keccak.__name__),
         (_POINTER, _POINTER, _COUNT, _COUNT, _COUNT, _COUNT, _POINTER),
     ),
 }
@@ -49,24 +50,24 @@ class LaneKernel:
     compiled: CompiledKernel
 
 
-_loaded: dict[str, LaneKernel | LanesUnavailableError] = {}
+_loaded: dict[str, LaneKernel | KernelUnavailableError] = {}
 _loading = threading.Lock()
 
 
 def lane_kernel(name: str) -> LaneKernel:
     """Return the kernel `sha256` or `keccak256`, compiled or read from the cache at the first call.
 
-    A kernel is checked against the reference before its first use. Raises `LanesUnavailableError` with the reason
+    A kernel is checked against the reference before its first use. Raises `KernelUnavailableError` with the reason
     where it cannot run; that is remembered.
     """
     with _loading:
         if name not in _loaded:
             try:
                 _loaded[name] = _load(name)
-            except LanesUnavailableError as error:
+            except KernelUnavailableError as error:
                 _loaded[name] = error
         found = _loaded[name]
-    if isinstance(found, LanesUnavailableError):
+    if isinstance(found, KernelUnavailableError):
         raise found
     return found
 
@@ -87,7 +88,7 @@ def _load(name: str) -> LaneKernel:
     bits = compiler.host_processor().vector_bits
     kernel_text, word_bits, modules, arguments = _KERNELS[name]
     lanes = bits // word_bits
-    compiled = compiler.load_kernel(name, modules, lambda: kernel_text(lanes), arguments)
+    compiled = compiler.load_kernel(name, modules, lambda: kernel_text(lanes), {name: arguments})
     kernel = LaneKernel(name, lanes, compiled)
     _check(kernel)
     return kernel
@@ -105,7 +106,7 @@ def _check(kernel: LaneKernel) -> None:
         else:
             pairs = [(_keccak256(kernel, rows, 1), reference.hash_rows(reference.keccak256, rows))]
         if not all(np.array_equal(got, wanted) for got, wanted in pairs):
-            raise LanesUnavailableError(f"the compiled {kernel.name} kernel differs from the reference here")
+            raise KernelUnavailableError(f"the compiled {kernel.name} kernel differs from the reference here")
 
 
 @lru_cache(maxsize=1024)
@@ -127,7 +128,7 @@ def _sha256(
         digest = (reference.sha256d if double else reference.sha256)(prefix)
         return np.tile(np.frombuffer(digest, np.uint8), (len(messages), 1))
     blocks, constant, words = _sha256_parameters(length, prefix)
-    call, parameters = kernel.compiled.call, words.ctypes.data
+    call, parameters = kernel.compiled.calls[kernel.name], words.ctypes.data
 
     def hash_groups(source: int, target: int, groups: int) -> None:
         call(source, target, groups, length, blocks, constant, double, parameters)
@@ -140,7 +141,7 @@ def _keccak256(kernel: LaneKernel, messages: NDArray[np.uint8], threads: int) ->
     if length == 0:
         return np.tile(np.frombuffer(reference.keccak256(b""), np.uint8), (len(messages), 1))
     blocks, used, words = _keccak_parameters(length)
-    call, parameters = kernel.compiled.call, words.ctypes.data
+    call, parameters = kernel.compiled.calls[kernel.name], words.ctypes.data
 
     def hash_groups(source: int, target: int, groups: int) -> None:
         call(source, target, groups, length, blocks, used, parameters)

@@ -9,6 +9,7 @@
 Nothing here hashes a message, except where the signature scheme itself says so.
 """
 
+from l2sim.crypto.signatures._choice import kernel_info
 from l2sim.crypto.signatures.batch import (
     public_keys_batch,
     recover_batch,
@@ -25,6 +26,7 @@ __all__ = [
     "KeyRows",
     "KeyTable",
     "Rule",
+    "kernel_info",
     "public_keys_batch",
     "recover_batch",
     "sign_ecdsa_batch",

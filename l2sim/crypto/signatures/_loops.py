@@ -1,8 +1,9 @@
 """The batches' inner loops: the C calls of one row after another, for the rows from `start` to `stop`.
 
-cffi lets go of the interpreter lock during each call, so that threads really run side by side. To verify, the many
-short calls of a chunk come first and the long ones then follow each other with next to nothing between them:
-threads that wake each other for the lock lose more than the short calls take.
+This is the readable path, through cffi; `_compiled_loops` does the same faster and is tested equal to it. cffi lets
+go of the interpreter lock during each call, so that threads really run side by side. To verify, the many short calls
+of a chunk come first and the long ones then follow each other with next to nothing between them: threads that wake
+each other for the lock lose more than the short calls take.
 
 Arrays come checked and contiguous, results go into the caller's buffers at the row's own place, and nothing else is
 shared: a verifier that works on many rows at once (in vector lanes, say) can stand in for any of these functions.
@@ -10,6 +11,7 @@ shared: a verifier that works on many rows at once (in vector lanes, say) can st
 
 from collections.abc import Callable
 from itertools import starmap
+from typing import TYPE_CHECKING
 
 from l2sim.crypto.signatures._arrays import Bytes
 from l2sim.crypto.signatures._secp256k1 import (
@@ -21,20 +23,28 @@ from l2sim.crypto.signatures._secp256k1 import (
     RECOVERABLE_BYTES,
     SECRET_BYTES,
     CData,
+    KeyForm,
     ffi,
     lib,
 )
-from l2sim.crypto.signatures.key_table import KeyBytes, KeyRows
 
-Keys = KeyRows | KeyBytes
+if TYPE_CHECKING:
+    from l2sim.crypto.signatures.key_table import KeyRows
 
 
 def _bytes_of(array: Bytes | bytearray) -> CData:
     return ffi.from_buffer("unsigned char[]", array)
 
 
+def parse_keys(form: KeyForm, data: Bytes, parsed: Bytes, valid: bytearray, start: int, stop: int) -> None:
+    """Fill each row of `parsed` with libsecp256k1's form of the key in that row, and set `valid[row]`."""
+    into, key = ffi.from_buffer(form.type + "[]", parsed), _bytes_of(data)
+    for row in range(start, stop):
+        valid[row] = form.parse(into + row, key + row * form.key_bytes)
+
+
 def verify_ecdsa(
-    digests: Bytes, signatures: Bytes, keys: Keys, normalised: bool, valid: bytearray, start: int, stop: int
+    digests: Bytes, signatures: Bytes, keys: "KeyRows", normalised: bool, valid: bytearray, start: int, stop: int
 ) -> None:
     """Set `valid[row]` to 1 where the row's ECDSA signature holds; high-S counts only where `normalised`."""
     parse, normalise = lib.secp256k1_ecdsa_signature_parse_compact, lib.secp256k1_ecdsa_signature_normalize
@@ -53,7 +63,9 @@ def verify_ecdsa(
         valid[row] = holds
 
 
-def verify_schnorr(messages: Bytes, signatures: Bytes, keys: Keys, valid: bytearray, start: int, stop: int) -> None:
+def verify_schnorr(
+    messages: Bytes, signatures: Bytes, keys: "KeyRows", valid: bytearray, start: int, stop: int
+) -> None:
     """Set `valid[row]` to 1 where the row's BIP-340 signature of a 32-byte message holds."""
     message, signature = _bytes_of(messages), _bytes_of(signatures)
     rows, calls = [], []
@@ -73,7 +85,7 @@ def sign_ecdsa(digests: Bytes, secrets: Bytes, signatures: Bytes, start: int, st
     signature = ffi.new("secp256k1_ecdsa_signature *")
     for row in range(start, stop):
         if not sign(CONTEXT, signature, digest + row * DIGEST_BYTES, secret + row * SECRET_BYTES, NULL, NULL):
-            raise _unusable_secret(row)
+            raise unusable_secret(row)
         serialize(CONTEXT, out + row * COMPACT_BYTES, signature)
 
 
@@ -85,14 +97,14 @@ def sign_ecdsa_recoverable(digests: Bytes, secrets: Bytes, signatures: Bytes, st
     signature, recovery_id = ffi.new("secp256k1_ecdsa_recoverable_signature *"), ffi.new("int *")
     for row in range(start, stop):
         if not sign(CONTEXT, signature, digest + row * DIGEST_BYTES, secret + row * SECRET_BYTES, NULL, NULL):
-            raise _unusable_secret(row)
+            raise unusable_secret(row)
         place = row * RECOVERABLE_BYTES
         serialize(CONTEXT, out + place, recovery_id, signature)
         out[place + COMPACT_BYTES] = recovery_id[0]
 
 
 def sign_schnorr(
-    messages: Bytes, secrets: KeyBytes, aux: Bytes | None, signatures: Bytes, start: int, stop: int
+    messages: Bytes, secrets: "KeyRows", aux: Bytes | None, signatures: Bytes, start: int, stop: int
 ) -> None:
     """Write each row's 64-byte BIP-340 signature; ValueError as in `sign_ecdsa`."""
     sign = lib.secp256k1_schnorrsig_sign32
@@ -100,7 +112,7 @@ def sign_schnorr(
     randomness = None if aux is None else _bytes_of(aux)
     for row, keypair in zip(range(start, stop), secrets.pointers(start, stop), strict=True):
         if keypair is None:
-            raise _unusable_secret(row)
+            raise unusable_secret(row)
         extra = NULL if randomness is None else randomness + row * SECRET_BYTES
         sign(CONTEXT, out + row * COMPACT_BYTES, message + row * DIGEST_BYTES, keypair, extra)
 
@@ -134,7 +146,7 @@ def public_keys(secrets: Bytes, keys: Bytes, start: int, stop: int) -> None:
     secret, point, write = _bytes_of(secrets), ffi.new("secp256k1_pubkey *"), _key_writer(keys)
     for row in range(start, stop):
         if not lib.secp256k1_ec_pubkey_create(CONTEXT, point, secret + row * SECRET_BYTES):
-            raise _unusable_secret(row)
+            raise unusable_secret(row)
         write(row, point)
 
 
@@ -149,6 +161,6 @@ def _key_writer(keys: Bytes) -> Callable[[int, CData], None]:
     return write
 
 
-def _unusable_secret(row: int) -> ValueError:
+def unusable_secret(row: int) -> ValueError:
     """The error of a secret that is zero or not below the order."""
     return ValueError(f"secrets[{row}]: must be a number from 1 to n - 1, n the order of secp256k1")

@@ -6,14 +6,16 @@ or a masked one, raises ValueError with the argument's name; what the rows hold 
 recovering: it is False. A secret that cannot sign is the caller's mistake and raises ValueError with its row.
 
 libsecp256k1 has no batch verification: a batch here is one call for each row, without the interpreter's lock, which
-runs at the library's own speed on each core. The loops are in `_loops`.
+runs at the library's own speed on each core. The loops are in `_loops` and, compiled, in `_compiled_loops`; which of
+them run is said by the setting L2SIM_KERNELS or the argument `kernel` (see `l2sim.crypto.kernels`).
 """
 
 import numpy as np
 import numpy.typing as npt
 
-from l2sim.crypto.signatures import _loops
+from l2sim.crypto.kernels import Kernel
 from l2sim.crypto.signatures._arrays import Bytes, check_rows, spread
+from l2sim.crypto.signatures._choice import loops_for
 from l2sim.crypto.signatures._secp256k1 import (
     COMPACT_BYTES,
     COMPRESSED,
@@ -26,7 +28,7 @@ from l2sim.crypto.signatures._secp256k1 import (
     KeyForm,
 )
 from l2sim.crypto.signatures.ecdsa import Rule, check_rule
-from l2sim.crypto.signatures.key_table import KeyBytes, KeyRows
+from l2sim.crypto.signatures.key_table import KeyRows, rows_of_keys
 
 __all__ = [
     "public_keys_batch",
@@ -48,6 +50,7 @@ def verify_ecdsa_batch(
     *,
     rule: Rule = Rule.BITCOIN,
     threads: int | None = None,
+    kernel: Kernel | None = None,
 ) -> Booleans:
     """Say of each row whether its ECDSA signature holds: `ecdsa.verify`, row by row.
 
@@ -64,10 +67,11 @@ def verify_ecdsa_batch(
     check_rule(rule)
     digests = check_rows("digests", digests, DIGEST_BYTES)
     signatures = check_rows("signatures", signatures, COMPACT_BYTES, len(digests))
-    keys = _keys(public_keys, COMPRESSED, len(digests))
+    keys = _keys(public_keys, COMPRESSED, len(digests), threads, kernel)
     valid = bytearray(len(digests))
+    loops = loops_for(len(digests), kernel)
     spread(
-        lambda start, stop: _loops.verify_ecdsa(digests, signatures, keys, rule is Rule.PLAIN, valid, start, stop),
+        lambda start, stop: loops.verify_ecdsa(digests, signatures, keys, rule is Rule.PLAIN, valid, start, stop),
         len(digests),
         threads,
     )
@@ -75,7 +79,12 @@ def verify_ecdsa_batch(
 
 
 def verify_schnorr_batch(
-    messages: Bytes, signatures: Bytes, public_keys: Bytes | KeyRows, *, threads: int | None = None
+    messages: Bytes,
+    signatures: Bytes,
+    public_keys: Bytes | KeyRows,
+    *,
+    threads: int | None = None,
+    kernel: Kernel | None = None,
 ) -> Booleans:
     """Say of each row whether its BIP-340 signature holds: `schnorr.verify`, row by row.
 
@@ -84,32 +93,39 @@ def verify_schnorr_batch(
     """
     messages = check_rows("messages", messages, DIGEST_BYTES)
     signatures = check_rows("signatures", signatures, COMPACT_BYTES, len(messages))
-    keys = _keys(public_keys, X_ONLY, len(messages))
+    keys = _keys(public_keys, X_ONLY, len(messages), threads, kernel)
     valid = bytearray(len(messages))
+    loops = loops_for(len(messages), kernel)
     spread(
-        lambda start, stop: _loops.verify_schnorr(messages, signatures, keys, valid, start, stop),
+        lambda start, stop: loops.verify_schnorr(messages, signatures, keys, valid, start, stop),
         len(messages),
         threads,
     )
     return np.frombuffer(valid, dtype=np.bool_)
 
 
-def sign_ecdsa_batch(digests: Bytes, secrets: Bytes, *, threads: int | None = None) -> Bytes:
+def sign_ecdsa_batch(
+    digests: Bytes, secrets: Bytes, *, threads: int | None = None, kernel: Kernel | None = None
+) -> Bytes:
     """Sign each 32-byte digest with the 32-byte secret of its row; returns `(n, 64)`: `ecdsa.sign`."""
     digests = check_rows("digests", digests, DIGEST_BYTES)
     secrets = check_rows("secrets", secrets, SECRET_BYTES, len(digests))
     signatures = np.zeros((len(digests), COMPACT_BYTES), dtype=np.uint8)
-    spread(lambda start, stop: _loops.sign_ecdsa(digests, secrets, signatures, start, stop), len(digests), threads)
+    loops = loops_for(len(digests), kernel)
+    spread(lambda start, stop: loops.sign_ecdsa(digests, secrets, signatures, start, stop), len(digests), threads)
     return signatures
 
 
-def sign_ecdsa_recoverable_batch(digests: Bytes, secrets: Bytes, *, threads: int | None = None) -> Bytes:
+def sign_ecdsa_recoverable_batch(
+    digests: Bytes, secrets: Bytes, *, threads: int | None = None, kernel: Kernel | None = None
+) -> Bytes:
     """Sign each digest with the secret of its row; returns `(n, 65)`, recovery id last: `ecdsa.sign_recoverable`."""
     digests = check_rows("digests", digests, DIGEST_BYTES)
     secrets = check_rows("secrets", secrets, SECRET_BYTES, len(digests))
     signatures = np.zeros((len(digests), RECOVERABLE_BYTES), dtype=np.uint8)
+    loops = loops_for(len(digests), kernel)
     spread(
-        lambda start, stop: _loops.sign_ecdsa_recoverable(digests, secrets, signatures, start, stop),
+        lambda start, stop: loops.sign_ecdsa_recoverable(digests, secrets, signatures, start, stop),
         len(digests),
         threads,
     )
@@ -117,7 +133,12 @@ def sign_ecdsa_recoverable_batch(digests: Bytes, secrets: Bytes, *, threads: int
 
 
 def sign_schnorr_batch(
-    messages: Bytes, secrets: Bytes, aux: Bytes | None = None, *, threads: int | None = None
+    messages: Bytes,
+    secrets: Bytes,
+    aux: Bytes | None = None,
+    *,
+    threads: int | None = None,
+    kernel: Kernel | None = None,
 ) -> Bytes:
     """Sign each 32-byte message with the secret of its row; returns `(n, 64)`: `schnorr.sign`.
 
@@ -126,11 +147,12 @@ def sign_schnorr_batch(
     """
     messages = check_rows("messages", messages, DIGEST_BYTES)
     secrets = check_rows("secrets", secrets, SECRET_BYTES, len(messages))
-    keypairs = KeyBytes(secrets, KEYPAIR)
+    keypairs = rows_of_keys(secrets, KEYPAIR, threads=threads, kernel=kernel)
     checked_aux = None if aux is None else check_rows("aux", aux, SECRET_BYTES, len(messages))
     signatures = np.zeros((len(messages), COMPACT_BYTES), dtype=np.uint8)
+    loops = loops_for(len(messages), kernel)
     spread(
-        lambda start, stop: _loops.sign_schnorr(messages, keypairs, checked_aux, signatures, start, stop),
+        lambda start, stop: loops.sign_schnorr(messages, keypairs, checked_aux, signatures, start, stop),
         len(messages),
         threads,
     )
@@ -138,7 +160,12 @@ def sign_schnorr_batch(
 
 
 def recover_batch(
-    digests: Bytes, signatures: Bytes, *, rule: Rule = Rule.PLAIN, threads: int | None = None
+    digests: Bytes,
+    signatures: Bytes,
+    *,
+    rule: Rule = Rule.PLAIN,
+    threads: int | None = None,
+    kernel: Kernel | None = None,
 ) -> tuple[Bytes, Booleans]:
     """Recover the public key of each 65-byte signature (r, s, recovery id): `ecdsa.recover`, row by row.
 
@@ -149,26 +176,31 @@ def recover_batch(
     signatures = check_rows("signatures", signatures, RECOVERABLE_BYTES, len(digests))
     keys = np.zeros((len(digests), PUBLIC_KEY_BYTES), dtype=np.uint8)
     found = bytearray(len(digests))
+    loops = loops_for(len(digests), kernel)
     spread(
-        lambda start, stop: _loops.recover(digests, signatures, rule is Rule.BITCOIN, keys, found, start, stop),
+        lambda start, stop: loops.recover(digests, signatures, rule is Rule.BITCOIN, keys, found, start, stop),
         len(digests),
         threads,
     )
     return keys, np.frombuffer(found, dtype=np.bool_)
 
 
-def public_keys_batch(secrets: Bytes, *, threads: int | None = None) -> Bytes:
+def public_keys_batch(secrets: Bytes, *, threads: int | None = None, kernel: Kernel | None = None) -> Bytes:
     """Return the `(n, 33)` compressed public keys of `(n, 32)` secrets; columns 1 to 32 are the x-only keys."""
     secrets = check_rows("secrets", secrets, SECRET_BYTES)
     keys = np.zeros((len(secrets), PUBLIC_KEY_BYTES), dtype=np.uint8)
-    spread(lambda start, stop: _loops.public_keys(secrets, keys, start, stop), len(secrets), threads)
+    loops = loops_for(len(secrets), kernel)
+    spread(lambda start, stop: loops.public_keys(secrets, keys, start, stop), len(secrets), threads)
     return keys
 
 
-def _keys(public_keys: Bytes | KeyRows, form: KeyForm, rows: int) -> KeyRows | KeyBytes:
+def _keys(
+    public_keys: Bytes | KeyRows, form: KeyForm, rows: int, threads: int | None, kernel: Kernel | None
+) -> KeyRows:
     """The batch's keys, whether they came as bytes or as rows of a table."""
     if not isinstance(public_keys, KeyRows):
-        return KeyBytes(check_rows("public_keys", public_keys, form.key_bytes, rows), form)
+        checked = check_rows("public_keys", public_keys, form.key_bytes, rows)
+        return rows_of_keys(checked, form, threads=threads, kernel=kernel)
     if public_keys.form is not form:
         raise ValueError(
             f"public_keys: must be rows of a KeyTable of {form.key_bytes}-byte keys "

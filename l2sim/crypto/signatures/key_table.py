@@ -5,19 +5,18 @@ is given the bytes of keys pays it once for each distinct key; one that is given
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from l2sim.crypto.arrays import as_plain
+from l2sim.crypto.kernels import Kernel
 from l2sim.crypto.signatures._arrays import Bytes, check_rows, spread
+from l2sim.crypto.signatures._choice import loops_for
 from l2sim.crypto.signatures._secp256k1 import COMPRESSED, X_ONLY, CData, KeyForm, ffi
 
 __all__ = ["KeyRows", "KeyTable"]
-
-_PARSED_BYTES = ffi.sizeof("secp256k1_pubkey")  # the x-only type has the same size
-_REMEMBERED_KEYS = 65536
-"""Distinct keys that one batch of bytes remembers, some 20 MB, before it starts afresh."""
 
 
 class KeyTable:
@@ -36,19 +35,26 @@ class KeyTable:
 
     __slots__ = ("_form", "_parsed", "_valid")
 
-    def __init__(self, public_keys: Bytes, *, threads: int | None = None) -> None:
+    def __init__(self, public_keys: Bytes, *, threads: int | None = None, kernel: Kernel | None = None) -> None:
         x_only = isinstance(public_keys, np.ndarray) and public_keys.shape[1:] == (X_ONLY.key_bytes,)
         form = X_ONLY if x_only else COMPRESSED
         keys = check_rows("public_keys", public_keys, form.key_bytes)
-        parsed = np.zeros((len(keys), _PARSED_BYTES), dtype=np.uint8)
+        self._fill(keys, form, threads, kernel)
+
+    @classmethod
+    def of_checked(
+        cls, keys: Bytes, form: KeyForm, *, threads: int | None = None, kernel: Kernel | None = None
+    ) -> "KeyTable":
+        """Return the table of rows whose form is known and whose shape was checked; key pairs of secrets too."""
+        table = cls.__new__(cls)
+        table._fill(keys, form, threads, kernel)
+        return table
+
+    def _fill(self, keys: Bytes, form: KeyForm, threads: int | None, kernel: Kernel | None) -> None:
+        parsed = np.zeros((len(keys), ffi.sizeof(form.type)), dtype=np.uint8)
         valid = bytearray(len(keys))
-
-        def parse(start: int, stop: int) -> None:
-            into, data = ffi.from_buffer(form.type + "[]", parsed), ffi.from_buffer("unsigned char[]", keys)
-            for row in range(start, stop):
-                valid[row] = form.parse(into + row, data + row * form.key_bytes)
-
-        spread(parse, len(keys), threads)
+        loops = loops_for(len(keys), kernel)
+        spread(lambda start, stop: loops.parse_keys(form, keys, parsed, valid, start, stop), len(keys), threads)
         self._form = form
         self._parsed = parsed
         self._valid = bytes(valid)
@@ -94,7 +100,7 @@ class KeyRows:
             if least < 0 or most >= rows:
                 raise ValueError(f"indices: must be from 0 to {rows - 1} (got {least} to {most})")
         self._table = table
-        self._indices = chosen
+        self._indices = chosen.astype(np.int64, copy=False)
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -111,33 +117,16 @@ class KeyRows:
         for row in self._indices[start:stop].tolist():
             yield first + row if valid[row] else None
 
+    def columns(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return the table's parsed keys, a byte for each that says whether it is a key, and each row's place there."""
+        return self._table._parsed, np.frombuffer(self._table._valid, dtype=np.uint8), self._indices
 
-class KeyBytes:
-    """The keys of a batch as their own bytes; equal keys are parsed once.
 
-    Threads share what has been parsed. The worst that two of them can do is to parse the same key twice.
-    """
-
-    __slots__ = ("_keys", "_parsed", "form")
-
-    def __init__(self, keys: Bytes, form: KeyForm) -> None:
-        self._keys = keys
-        self._parsed: dict[bytes, CData | None] = {}
-        self.form = form
-
-    def pointers(self, start: int, stop: int) -> Iterator[CData | None]:
-        """Yield libsecp256k1's object for each key from start to stop, None where it is no key."""
-        width, parsed = self.form.key_bytes, self._parsed
-        data = self._keys[start:stop].tobytes()
-        for place in range(0, len(data), width):
-            key = data[place : place + width]
-            try:
-                pointer = parsed[key]
-            except KeyError:
-                pointer = ffi.new(self.form.type + " *")
-                if not self.form.parse(pointer, key):
-                    pointer = None
-                if len(parsed) >= _REMEMBERED_KEYS:
-                    parsed.clear()
-                parsed[key] = pointer
-            yield pointer
+def rows_of_keys(keys: Bytes, form: KeyForm, *, threads: int | None = None, kernel: Kernel | None = None) -> KeyRows:
+    """Return rows of checked bytes as rows of a table in which equal keys stand once."""
+    data, width = keys.tobytes(), form.key_bytes
+    places: dict[bytes, int] = {}
+    chosen = [places.setdefault(data[at : at + width], len(places)) for at in range(0, len(data), width)]
+    distinct = np.frombuffer(b"".join(places), dtype=np.uint8).reshape(-1, width)
+    table = KeyTable.of_checked(distinct, form, threads=threads, kernel=kernel)
+    return table.rows(np.array(chosen, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Compiles vector kernels for the processor at hand, once, and keeps their object code on disk.
+"""Compiles kernels for the processor at hand, once, and keeps their object code on disk.
 
 A kernel's file is found by what could change its code: the text of the modules that write it, the processor, its
 features and the compiler's version. It is written beside and renamed, carries its own digest, and one that does not
@@ -11,7 +11,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -24,8 +24,8 @@ _DIGEST_BYTES = 32
 _NAMED_FEATURES = ("sse2", "avx", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512ifma", "sha", "neon", "sha2")
 
 
-class LanesUnavailableError(RuntimeError):
-    """Vector kernels cannot run here; the reason is the message."""
+class KernelUnavailableError(RuntimeError):
+    """Compiled kernels cannot run here; the reason is the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,21 @@ class Processor:
 
 @dataclass(frozen=True, slots=True)
 class CompiledKernel:
-    """A kernel ready to call, and where its object code came from: `cache`, `compiled` or `memory`."""
+    """Functions ready to call, by name, and where their object code came from: `cache`, `compiled` or `memory`.
 
-    call: Callable[..., None]
+    The interpreter's lock is let go of during each call.
+    """
+
+    calls: Mapping[str, Callable[..., None]]
     source: str
-    engine: Any  # keeps the machine code alive as long as `call` can be reached
+    engine: Any  # keeps the machine code alive as long as `calls` can be reached
 
 
 @lru_cache(maxsize=1)
 def host_processor() -> Processor:
-    """Return the processor at hand. Raises `LanesUnavailableError` where there is no compiler for it."""
+    """Return the processor at hand. Raises `KernelUnavailableError` where there is no compiler for it."""
     if sys.byteorder != "little":
-        raise LanesUnavailableError("the kernels are written for little-endian processors")
+        raise KernelUnavailableError("the kernels are written for little-endian processors")
     llvm = _llvm()
     features = llvm.get_host_cpu_features()
     present = tuple(sorted(name for name, there in features.items() if there))
@@ -77,7 +80,7 @@ def _llvm() -> Any:
     try:
         import llvmlite.binding as llvm
     except (ImportError, OSError) as error:
-        raise LanesUnavailableError(f"llvmlite cannot be loaded ({error})") from error
+        raise KernelUnavailableError(f"llvmlite cannot be loaded ({error})") from error
     # Needed up to llvmlite 0.44; later versions initialise themselves and deprecate the call.
     with contextlib.suppress(RuntimeError):
         llvm.initialize()
@@ -100,12 +103,12 @@ def cache_folder() -> Path:
 
 
 def load_kernel(
-    name: str, modules: tuple[str, ...], text: Callable[[], str], arguments: tuple[Any, ...]
+    name: str, modules: tuple[str, ...], text: Callable[[], str], functions: Mapping[str, Sequence[Any]]
 ) -> CompiledKernel:
     """Return the kernel `name`, from the cache where it is there and whole, else compiled from `text()`.
 
-    `modules` are the files of this package that write the kernel, `arguments` its ctypes argument types. Raises
-    `LanesUnavailableError` where it cannot be compiled.
+    `modules` are the modules that write the kernel, by their full names; `functions` are its functions with their
+    ctypes argument types. Raises `KernelUnavailableError` where it cannot be compiled.
     """
     processor = host_processor()
     path = _cache_path(name, modules, processor)
@@ -118,10 +121,13 @@ def load_kernel(
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(processor))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    address = engine.get_function_address(name)
-    if not address:
-        raise LanesUnavailableError(f"the compiled kernel {name} cannot be found in its own object code")
-    return CompiledKernel(ctypes.CFUNCTYPE(None, *arguments)(address), source, engine)
+    calls = {}
+    for function, arguments in functions.items():
+        address = engine.get_function_address(function)
+        if not address:
+            raise KernelUnavailableError(f"the compiled function {function} cannot be found in its own object code")
+        calls[function] = ctypes.CFUNCTYPE(None, *arguments)(address)
+    return CompiledKernel(calls, source, engine)
 
 
 def _target_machine(processor: Processor) -> Any:
@@ -135,15 +141,16 @@ def _compile(text: str, processor: Processor) -> bytes:
         module.verify()
         code: bytes = _target_machine(processor).emit_object(module)
     except RuntimeError as error:
-        raise LanesUnavailableError(f"LLVM cannot compile for {processor.name} ({error})") from error
+        raise KernelUnavailableError(f"LLVM cannot compile for {processor.name} ({error})") from error
     return code
 
 
 def _cache_path(name: str, modules: tuple[str, ...], processor: Processor) -> Path | None:
     llvm = _llvm()
     key = hashlib.sha256()
-    for module in ("compiler", *modules):
-        key.update(resources.files("l2sim.crypto.hashing").joinpath(f"{module}.py").read_bytes())
+    for module in (__name__, *modules):
+        package, _, file = module.rpartition(".")
+        key.update(resources.files(package).joinpath(f"{file}.py").read_bytes())
     version = ".".join(map(str, llvm.llvm_version_info))
     for part in (processor.name, processor.feature_text, version, llvm.get_default_triple()):
         key.update(part.encode() + b"\0")
