@@ -6,7 +6,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from l2sim.crypto.ethereum.transfers import EncodedBatch
 from l2sim.systems.rollup.channel import (
     BlockHeader,
     assemble,
@@ -18,6 +17,7 @@ from l2sim.systems.rollup.channel import (
 )
 from l2sim.systems.rollup.fastlz import fastlz_length, fastlz_lengths
 from l2sim.systems.rollup.transactions import select
+from tests.support.rollup import batch_of
 
 ROWS = st.lists(st.binary(max_size=300), max_size=12)
 HASH = st.binary(min_size=32, max_size=32)
@@ -25,10 +25,6 @@ HEADERS = st.builds(BlockHeader, HASH, st.integers(0, 2**40), HASH, st.integers(
 REPETITIVE = st.lists(st.tuples(st.binary(max_size=6), st.integers(1, 200)), max_size=12).map(
     lambda runs: b"".join(piece * times for piece, times in runs)
 )
-
-
-def batch_of(rows: list[bytes]) -> EncodedBatch:
-    return EncodedBatch(np.frombuffer(b"".join(rows), np.uint8), np.cumsum([0, *map(len, rows)]))
 
 
 @given(

@@ -5,14 +5,11 @@ import pytest
 
 from l2sim.engine import NS_PER_S
 from l2sim.results.outcomes import Outcome
-from l2sim.systems.rollup.accounts import StateDelta
-from l2sim.systems.rollup.batcher import Batcher, L2Block
-from tests.support.rollup import onboard, random_load, rollup
+from l2sim.systems.rollup.batcher import Batcher
+from tests.support.rollup import bare_block, onboard, random_load, rollup
 from tests.support.worlds import workload
 
 pytestmark = pytest.mark.published
-
-NO_DELTA = StateDelta(np.empty(0, np.int64), *(np.empty(0, np.uint64),) * 3)
 
 
 def test_400_million_gas_every_two_seconds_are_9524_transfers_a_second() -> None:
@@ -34,11 +31,11 @@ def test_400_million_gas_every_two_seconds_are_9524_transfers_a_second() -> None
 
 def feed(batcher_settings: dict[str, float], rate_per_s: float, count: int, seed: int) -> tuple[list[float], list[int]]:
     """Single transactions into a real batcher at Poisson times: each one's wait in the open batch, s; batch sizes."""
-    system, world = rollup(workload([], [1_000]), batcher={"medium": "blob", **batcher_settings})
+    system, world = rollup(workload([], [1_000]), batcher={"format": "singular", "medium": "blob", **batcher_settings})
     batcher: Batcher = system.batcher
     gaps = np.random.default_rng(seed).exponential(1 / rate_per_s, count)
     times = (np.cumsum(gaps) * NS_PER_S).astype(np.int64)
-    block = L2Block(b"\x81\x00" * 50, np.zeros((1, 32), np.uint8), np.empty(0, np.int64), (), NO_DELTA)
+    block = bare_block()
     environment = world.environment
     for time_ns in times.tolist():
         environment.run_until(time_ns)

@@ -5,10 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from l2sim.crypto.ethereum.transactions import FeeMarketTransaction
+from l2sim.crypto.ethereum.transfers import EncodedBatch
 from l2sim.engine import NS_PER_S
 from l2sim.l1.ethereum.config import EthereumConfig
 from l2sim.systems.base import CryptoMode, World
+from l2sim.systems.rollup.accounts import StateDelta
+from l2sim.systems.rollup.channel import BlockHeader
 from l2sim.systems.rollup.config import RollupConfig
+from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.system import RollupSystem
 from l2sim.workload.payments import Workload
 from tests.support.worlds import workload, world
@@ -86,3 +91,27 @@ def live(system: RollupSystem, built: World) -> None:
     system.audit().check("settled")
     let_out(system, built)
     system.audit().check("left")
+
+
+def batch_of(rows: list[bytes]) -> EncodedBatch:
+    """Byte strings end to end."""
+    return EncodedBatch(np.frombuffer(b"".join(rows), np.uint8), np.cumsum([0, *map(len, rows)]))
+
+
+def bare_block(time_s: int = 0) -> L2Block:
+    """An L2 block with one transaction that is nobody's payment and changes no account."""
+    transaction = FeeMarketTransaction(10, 0, bytes(20), 0, 0, 0).signed_bytes(bytes(64) + b"\x01")
+    none = np.empty(0, np.uint64)
+    return L2Block(
+        header=BlockHeader(bytes(32), 0, bytes(32), time_s),
+        block_hash=bytes(32),
+        transactions=batch_of([transaction]),
+        hashes=np.zeros((1, 32), np.uint8),
+        payments=np.empty(0, np.int64),
+        withdrawals=(),
+        delta=StateDelta(np.empty(0, np.int64), none, none, none),
+        amounts=(none, none),
+        fee_wei=0,
+        withdrawal_fee_wei=0,
+        credits=(),
+    )

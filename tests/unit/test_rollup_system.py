@@ -100,7 +100,9 @@ def test_paying_one_by_one_or_in_bulk_is_the_same() -> None:
 @pytest.mark.parametrize("medium", ["blob", "calldata"])
 def test_what_is_posted_gives_back_the_transactions_and_their_root(crypto: str, medium: str) -> None:
     load = random_load(200, 10, 300)
-    system, world = rollup(load, crypto=crypto, batcher={"medium": medium, "max_calldata_bytes": 5_000})  # type: ignore[arg-type]  # parametrised
+    system, world = rollup(
+        load, crypto=crypto, batcher={"format": "singular", "medium": medium, "max_calldata_bytes": 5_000}
+    )  # type: ignore[arg-type]  # parametrised
     system.batcher.archive = []
     live(system, world)
     batches = world.recorder.batches.columns
@@ -222,7 +224,7 @@ def test_blocks_that_a_batch_had_no_room_for_keep_their_time_in_the_next() -> No
     # The batcher takes blocks to shrink to a hundredth: the first batch is far too large when its time is up.
     load = random_load(400, 50, 100)
     interval_s = 60
-    system, world = rollup(load, batcher={"target_bytes": 20_000, "max_interval_s": interval_s})
+    system, world = rollup(load, batcher={"format": "singular", "target_bytes": 20_000, "max_interval_s": interval_s})
     system.batcher._ratio = 0.01
     onboard(system, world)
     pay_all(system, world)
@@ -259,7 +261,8 @@ def test_fees_that_results_cannot_record_end_the_run_with_the_reason() -> None:
 def test_a_batch_larger_than_six_blobs_takes_more_transactions() -> None:
     load = random_load(9_500, 500, 20, funds_sat=10_000_000)
     system, world = rollup(
-        load, batcher={"target_bytes": 2_000_000, "medium": "blob", "compression": "zlib", "level": 0}
+        load,
+        batcher={"format": "singular", "target_bytes": 2_000_000, "medium": "blob", "compression": "zlib", "level": 0},
     )
     onboard(system, world)
     pay_all(system, world)

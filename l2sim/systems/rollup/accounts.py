@@ -58,6 +58,8 @@ class Accounts:
         """Accounts to which a deposit was credited or a payment made; the others do not exist yet and cannot pay."""
         self._touched: npt.NDArray[np.bool_] = np.zeros(count, np.bool_)
 
+        self._credits: list[tuple[int, int]] = []
+
     def __len__(self) -> int:
         return len(self.low)
 
@@ -67,6 +69,7 @@ class Accounts:
 
     def credit(self, account: int, amount_wei: int) -> None:
         """Add a deposit to an account and open it."""
+        self._credits.append((account, amount_wei))
         self._set(account, self.balance_wei(account) + amount_wei)
         self.is_open[account] = True
 
@@ -101,6 +104,11 @@ class Accounts:
             payers, payees, *amounts, np.uint64(fee_wei), room, verdicts, nonces,
         )  # fmt: skip
         return verdicts[:taken], nonces[:taken]
+
+    def take_credits(self) -> tuple[tuple[int, int], ...]:
+        """The deposits credited since the last call: accounts and wei."""
+        credited, self._credits = tuple(self._credits), []
+        return credited
 
     def take_delta(self) -> StateDelta:
         """What was touched since the last call."""

@@ -15,28 +15,14 @@ from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS, transaction_gas
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import StateDelta, StateTree
-from l2sim.systems.rollup.channel import CHANNEL_ID_BYTES, compress, payloads
+from l2sim.systems.rollup.channel import CHANNEL_ID_BYTES
 from l2sim.systems.rollup.config import MOST_FEE_WEI, BatcherConfig
+from l2sim.systems.rollup.formats.base import BatchFormat, L2Block
 from l2sim.systems.rollup.l1_account import Operator
-from l2sim.systems.rollup.posting import BLOB_BYTES, BLOB_FRAME_BYTES, Medium, cheaper_medium, gas_per_calldata_byte
+from l2sim.systems.rollup.posting import FRAME_PREFIX_BYTES, Medium, cheaper_medium, gas_per_calldata_byte
 from l2sim.systems.rollup.roots import payments_root
 
 Indices = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class L2Block:
-    """A block that the sequencer has made and confirmed."""
-
-    encoded: bytes
-    """As it goes into a channel."""
-    hashes: npt.NDArray[np.uint8]
-    """Hash of each transaction, (n, 32)."""
-    payments: Indices
-    """Numbers of the payments in it."""
-    withdrawals: tuple[tuple[int, int], ...]
-    """Users who go out with it, and the wei they take along."""
-    delta: StateDelta
 
 
 @dataclass(slots=True)
@@ -81,6 +67,7 @@ class Batcher:
     def __init__(
         self,
         config: BatcherConfig,
+        form: BatchFormat,
         world: World,
         chain: EthereumChain,
         operator: Operator,
@@ -89,6 +76,7 @@ class Batcher:
         on_included: Callable[[Batch, Receipt], object],
     ) -> None:
         self._config = config
+        self._form = form
         self._world = world
         self._chain = chain
         self._operator = operator
@@ -99,6 +87,8 @@ class Batcher:
         self._timer: Call | None = None
         self._ratio = 1.0
         """Compressed size over raw size of the last batch; 1 before the first."""
+        self._content_bytes = 0
+        """Size of what was compressed last."""
         self._on_the_way = 0
         self.archive: list[list[bytes]] | None = None
         """Set to a list to keep the payloads of every batch that is posted."""
@@ -116,7 +106,7 @@ class Batcher:
     def add(self, block: L2Block) -> None:
         """Take in the next block."""
         if self._open is not None:
-            expected = (self._open.raw_bytes + len(block.encoded)) * self._ratio
+            expected = (self._open.raw_bytes + self._form.size(block)) * self._ratio
             if expected > self._config.target_bytes:
                 self.close()
         self._put(self._world.environment.now, block)
@@ -129,7 +119,7 @@ class Batcher:
             self._timer = environment.call_at(due_ns, self.close)
         batch = self._open
         batch.blocks.append((came_ns, block))
-        batch.raw_bytes += len(block.encoded)
+        batch.raw_bytes += self._form.size(block)
         batch.transactions += len(block.hashes)
         limit = self._config.max_transactions
         if limit is not None and batch.transactions >= limit:
@@ -154,9 +144,10 @@ class Batcher:
             self._put(came_ns, block)
 
     def _compress(self, blocks: list[L2Block]) -> bytes:
-        content = b"".join([block.encoded for block in blocks])
-        channel = compress(content, self._config.compression, self._config.level)
-        self._ratio = len(channel) / len(content)
+        content = self._form.content(blocks)
+        self._content_bytes = len(content)
+        channel = self._form.compress(content)
+        self._ratio = len(channel) / sum(self._form.size(block) for block in blocks)
         return channel
 
     def _post(self, blocks: list[L2Block], channel: bytes, opened_ns: int) -> None:
@@ -172,20 +163,24 @@ class Batcher:
             payments_root=root,
         )
         medium = self._medium(len(channel))
-        most = BLOB_BYTES if medium == "blob" else self._config.max_calldata_bytes
+        most = self._form.blob_bytes if medium == "blob" else self._config.max_calldata_bytes
         channel_id = keccak256(batch.number.to_bytes(8, "big") + root)[:CHANNEL_ID_BYTES]
         self._work.count_keccak(1, 8 + len(root))
-        parts = payloads(channel, channel_id, most)
+        parts = self._form.parts(channel, channel_id, most)
         if self.archive is not None:
             self.archive.append(parts)
+        raw_bytes = self._form.raw_bytes(blocks, self._content_bytes)
+        self._form.posted(blocks)
         self._on_the_way += 1
-        gas = self._post_blobs(batch, parts) if medium == "blob" else self._post_calldata(batch, parts)
+        execution_gas = self._config.execution_gas + self._form.execution_gas(blocks)
+        post = self._post_blobs if medium == "blob" else self._post_calldata
+        gas = post(batch, parts, execution_gas)
         rows.append(
             batch=batch.number,
             payments=batch.transactions,
             opened_ns=opened_ns,
             closed_ns=self._world.environment.now,
-            raw_bytes=sum(len(block.encoded) for block in blocks),
+            raw_bytes=raw_bytes,
             compressed_bytes=len(channel),
             medium=medium,
             blobs=len(parts) if medium == "blob" else 0,
@@ -202,25 +197,50 @@ class Batcher:
             return chosen
         if not self._chain.fork.max_blobs:
             return "calldata"
-        blobs = min(-(-channel_bytes // BLOB_FRAME_BYTES), self._chain.fork.max_transaction_blobs)
+        blobs = min(
+            -(-channel_bytes // (self._form.blob_bytes - FRAME_PREFIX_BYTES)), self._chain.fork.max_transaction_blobs
+        )
         _, tip_wei = self._chain.suggest_fees()
         gas_per_byte = gas_per_calldata_byte(self._chain.fork)
         return cheaper_medium(self._chain.base_fee_wei, tip_wei, self._chain.blob_base_fee_wei, blobs, gas_per_byte)
 
-    def _post_blobs(self, batch: Batch, parts: list[bytes]) -> int:
+    def _post_blobs(self, batch: Batch, parts: list[bytes], execution_gas: int) -> int:
         step = self._chain.fork.max_transaction_blobs
-        groups = [parts[start : start + step] for start in range(0, len(parts), step)]
-        for group in groups:
-            self._send(batch, TRANSACTION_GAS, b"", group)
-        return TRANSACTION_GAS * len(groups)
-
-    def _post_calldata(self, batch: Batch, parts: list[bytes]) -> int:
+        left = execution_gas
         total = 0
+        for start in range(0, len(parts), step):
+            executed = min(left, self._most_gas - TRANSACTION_GAS)
+            self._send(batch, TRANSACTION_GAS + executed, b"", parts[start : start + step])
+            left -= executed
+            total += TRANSACTION_GAS + executed
+        return total + self._execute_rest(batch, left)
+
+    def _post_calldata(self, batch: Batch, parts: list[bytes], execution_gas: int) -> int:
+        left = execution_gas
+        total = 0
+        floor = self._chain.fork.calldata_floor
         for part in parts:
-            gas = transaction_gas(part, calldata_floor=self._chain.fork.calldata_floor)
+            executed = min(left, self._most_gas - transaction_gas(part, calldata_floor=floor))
+            gas = transaction_gas(part, executed, calldata_floor=floor)
             self._send(batch, gas, part, [])
+            left -= executed
             total += gas
+        return total + self._execute_rest(batch, left)
+
+    def _execute_rest(self, batch: Batch, left: int) -> int:
+        """Have the contract do in more transactions what did not fit into those with the data."""
+        total = 0
+        while left:
+            executed = min(left, self._most_gas - TRANSACTION_GAS)
+            self._send(batch, TRANSACTION_GAS + executed, b"", [])
+            left -= executed
+            total += TRANSACTION_GAS + executed
         return total
+
+    @property
+    def _most_gas(self) -> int:
+        limit = self._chain.config.gas_limit
+        return min(self._chain.fork.max_transaction_gas or limit, limit)
 
     def _send(self, batch: Batch, gas: int, data: bytes, blobs: list[bytes]) -> None:
         batch.waiting += 1

@@ -16,6 +16,7 @@ MOST_FEE_WEI = 2**63 - 1
 """Most that a payment's fee, or a batch's, may come to: what results can record, 9.2 ether."""
 DEAREST_L1_WEI = 10**12
 """Base fee and blob base fee of L1 at which a transfer's fee must still be below that: 1,000 gwei."""
+FormatName = Literal["singular", "span", "nitro", "state_diffs", "chunks"]
 LEVELS = {"zlib": 9, "brotli": 11}
 """Highest level of each compression."""
 
@@ -71,6 +72,14 @@ class BatcherConfig(Config):
     """Longest time that a batch stays open after its first block, seconds."""
     target_bytes: int = Field(default=6 * 130_020, ge=1_000, le=100_000_000)
     """Compressed size that a batch must not exceed: by default what six blobs hold, one transaction's worth."""
+    format: FormatName | None = None
+    """What a batch is in bytes: `singular` or `span`, the OP Stack's channels of single blocks or of one span batch;
+    `nitro`, Arbitrum's segments under Brotli; `state_diffs`, zkSync Era's changed slots; `chunks`, zkSync Lite's
+    operations of 20 bytes a transfer, whose amounts and fees have few digits. By default `state_diffs` for validity
+    settlement; for any other `span`, or `singular` where blocks do not lie on whole seconds."""
+    execution_gas: int = Field(default=0, ge=0, le=MAX_L1_GAS)
+    """L1 gas that a contract executes for each batch besides its data: none on the OP Stack, whose inbox is an
+    account without code."""
     max_transactions: int | None = Field(default=None, ge=1)
     """Transactions with which a batch is full, if it has such a limit."""
     compression: Literal["zlib", "brotli"] = "brotli"
@@ -171,8 +180,22 @@ class RollupConfig(Config):
     settlement: SettlementConfig = Field(default_factory=OptimisticConfig)
     """What makes the L2 state final: a challenge window or a proof."""
 
+    @property
+    def batch_format(self) -> FormatName:
+        """The form of batch: as set, or what goes with the settlement."""
+        if self.batcher.format is not None:
+            return self.batcher.format
+        if self.settlement.kind == "validity":
+            return "state_diffs"
+        return "singular" if self.sequencer.block_time_s % 1 else "span"
+
     @model_validator(mode="after")
     def _check(self) -> "RollupConfig":
+        if self.batcher.format == "span" and self.sequencer.block_time_s % 1:
+            raise ValueError(
+                "sequencer.block_time_s must be whole seconds with batcher.format span, which tells time in them "
+                f"(got {self.sequencer.block_time_s})"
+            )
         if self.sequencer.block_gas_limit < self.bridge.withdrawal_l2_gas:
             raise ValueError(
                 "sequencer.block_gas_limit must be at least bridge.withdrawal_l2_gas, "

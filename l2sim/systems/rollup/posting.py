@@ -13,7 +13,9 @@ Medium = Literal["blob", "calldata"]
 
 BLOB_BYTES: Final = 130_044
 """What a blob holds in the OP encoding: (4 * 31 + 3) * 1024 - 4 (op-service, eth/blob.go)."""
-BLOB_FRAME_BYTES: Final = BLOB_BYTES - FRAME_OVERHEAD - len(DERIVATION_VERSION)
+FRAME_PREFIX_BYTES: Final = FRAME_OVERHEAD + len(DERIVATION_VERSION)
+"""What a payload's frame takes of it."""
+BLOB_FRAME_BYTES: Final = BLOB_BYTES - FRAME_PREFIX_BYTES
 """What of it is left for a channel's data."""
 CALLDATA_BYTES: Final = 120_000
 """The full calldata transaction that the rule compares with."""

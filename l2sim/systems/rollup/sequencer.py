@@ -16,10 +16,11 @@ from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import Accounts, amounts_in_wei
-from l2sim.systems.rollup.batcher import L2Block
-from l2sim.systems.rollup.channel import BlockHeader, encode_block
+from l2sim.systems.rollup.channel import BlockHeader
 from l2sim.systems.rollup.config import MOST_FEE_WEI, RollupConfig
 from l2sim.systems.rollup.fees import FeeSchedule
+from l2sim.systems.rollup.formats.base import L2Block
+from l2sim.systems.rollup.formats.chunks import FEE_MANTISSA_BITS, packable, packable_amounts
 from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT, Words, split
 from l2sim.systems.rollup.transactions import TRANSFER_L2_GAS, Wallets, count_hashes, select
 
@@ -88,6 +89,11 @@ class Sequencer:
         self._last_block_ns = -1
         self._unconfirmed = 0
         self._parent_hash = bytes(32)
+        self._few_digits = config.batch_format == "chunks"
+        """Whether amounts and fees must be of the form that can be packed: amounts are rounded down, fees up."""
+        self._origin = 0
+        """The L1 block that the last block looked back to, and when that was."""
+        self._origin_ns = 0
 
     @property
     def busy_ns(self) -> int:
@@ -129,7 +135,8 @@ class Sequencer:
         return self._quote(self._withdrawal_l2_gas)
 
     def _quote(self, l2_gas: int) -> int:
-        return self.fees.quote(l2_gas, self._chain.base_fee_wei, self._chain.blob_base_fee_wei)
+        fee_wei = self.fees.quote(l2_gas, self._chain.base_fee_wei, self._chain.blob_base_fee_wei)
+        return packable(fee_wei, FEE_MANTISSA_BITS, up=True) if self._few_digits else fee_wei
 
     def _wake(self) -> None:
         """See to it that the next block is made on the first beat with something for it and a CPU that keeps up."""
@@ -184,6 +191,8 @@ class Sequencer:
         while self._queue and room:
             payments = self._queue.popleft()
             amounts = amounts_in_wei(workload.amount_msat[payments], prices)
+            if self._few_digits:
+                amounts = packable_amounts(*amounts)
             verdicts, nonces = self._accounts.execute(
                 workload.payer[payments], workload.payee[payments], amounts, fee_wei, room
             )
@@ -243,21 +252,38 @@ class Sequencer:
             self._parent_hash = header.block_hash(hashes.tobytes(), hashing)
             block_work.add(hashing)
             self._work.add(hashing)
-            encoded = encode_block(header, transactions)
-            going = tuple((user, amount_wei) for user, amount_wei, _ in leavers)
-            block = L2Block(encoded, hashes, payments[done], going, self._accounts.take_delta())
+            block = L2Block(
+                header=header,
+                block_hash=self._parent_hash,
+                transactions=transactions,
+                hashes=hashes,
+                payments=payments[done],
+                withdrawals=tuple((user, amount_wei) for user, amount_wei, _ in leavers),
+                delta=self._accounts.take_delta(),
+                amounts=(
+                    _words([part.amounts[0][part.verdicts == DONE] for part in taken], []),
+                    _words([part.amounts[1][part.verdicts == DONE] for part in taken], []),
+                ),
+                fee_wei=fee_wei,
+                withdrawal_fee_wei=self.withdrawal_fee_wei(),
+                credits=self._accounts.take_credits(),
+            )
         self._unconfirmed += 1
         service_ns = -(-self._world.profile.cost_ns(block_work) // self._config.cores)
         self._cpu.submit(service_ns, self._confirm, block, payments, verdicts, fee_wei)
 
     def _header(self, work: Work) -> BlockHeader:
-        origin = f"{self._chain.name} {self._chain.height}".encode()  # the mock L1 has no headers to hash
+        now = self._world.environment.now
+        # Each L2 block looks back to at most one L1 block more than the one before (specs, protocol/derivation.md).
+        beats = (now - self._origin_ns) // self._block_ns
+        self._origin, self._origin_ns = max(0, min(self._chain.height, self._origin + beats)), now
+        origin = f"{self._chain.name} {self._origin}".encode()  # the mock L1 has no headers to hash
         work.count_keccak(1, len(origin))
         return BlockHeader(
             parent_hash=self._parent_hash,
-            epoch_number=max(0, self._chain.height),
+            epoch_number=self._origin,
             epoch_hash=keccak256(origin),
-            timestamp_s=self._world.environment.now // NS_PER_S,
+            timestamp_s=now // NS_PER_S,
         )
 
     def _confirm(self, block: L2Block | None, payments: Indices, verdicts: npt.NDArray[np.uint8], fee_wei: int) -> None:

@@ -15,10 +15,12 @@ from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.rollup.accounts import Accounts, StateTree
-from l2sim.systems.rollup.batcher import Batch, Batcher, L2Block
+from l2sim.systems.rollup.batcher import Batch, Batcher
 from l2sim.systems.rollup.blobs import kzg_committer, modelled_hashes
 from l2sim.systems.rollup.bridge import Bridge
 from l2sim.systems.rollup.config import OptimisticConfig, RollupConfig
+from l2sim.systems.rollup.formats.base import L2Block
+from l2sim.systems.rollup.formats.forms import build_format
 from l2sim.systems.rollup.l1_account import L1Account, Operator
 from l2sim.systems.rollup.leaving import Leaving
 from l2sim.systems.rollup.posting import gas_per_calldata_byte
@@ -57,7 +59,8 @@ class RollupSystem(PaymentSystem):
         tree = StateTree(world.crypto == "real", self.work)
         resubmit_ns = ns(config.batcher.resubmit_s)
         poster = Operator(account, users, resubmit_ns)
-        self.batcher = Batcher(config.batcher, world, chain, poster, tree, self.work, self._included)
+        form = build_format(config, world)
+        self.batcher = Batcher(config.batcher, form, world, chain, poster, tree, self.work, self._included)
         self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
         self.sequencer = Sequencer(config, world, chain, self.accounts, self.work, self._confirmed, self._withdrawal)
         self.leaving = Leaving(world, self.accounts, self.bridge, self.sequencer.withdraw, self._doze)

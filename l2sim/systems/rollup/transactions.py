@@ -1,5 +1,6 @@
 """L2 transactions as bytes: signed EIP-1559 transfers, made by wallets and checked by the sequencer."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -129,6 +130,13 @@ def select(batch: EncodedBatch, keep: npt.NDArray[np.bool_]) -> EncodedBatch:
     lengths = np.diff(batch.offsets)
     offsets = np.concatenate(([0], np.cumsum(lengths[keep])))
     return EncodedBatch(batch.data[np.repeat(keep, lengths)], offsets)
+
+
+def join_batches(batches: Sequence[EncodedBatch]) -> EncodedBatch:
+    """The rows of all of them in order."""
+    lengths = np.concatenate([np.diff(batch.offsets) for batch in batches])
+    data = np.concatenate([batch.data for batch in batches])
+    return EncodedBatch(data, np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths))))
 
 
 def count_hashes(batch: EncodedBatch, work: Work) -> None:
