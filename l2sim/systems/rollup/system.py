@@ -18,14 +18,17 @@ from l2sim.systems.rollup.accounts import Accounts, StateTree
 from l2sim.systems.rollup.batcher import Batch, Batcher
 from l2sim.systems.rollup.blobs import kzg_committer, modelled_hashes
 from l2sim.systems.rollup.bridge import Bridge
-from l2sim.systems.rollup.config import OptimisticConfig, RollupConfig
+from l2sim.systems.rollup.config import RollupConfig
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.formats.forms import build_format
 from l2sim.systems.rollup.l1_account import L1Account, Operator
 from l2sim.systems.rollup.leaving import Leaving
 from l2sim.systems.rollup.posting import gas_per_calldata_byte
 from l2sim.systems.rollup.sequencer import Sequencer
-from l2sim.systems.rollup.settlement import OptimisticSettlement, Settlement, ValiditySettlement
+from l2sim.systems.rollup.settlement.base import Settlement
+from l2sim.systems.rollup.settlement.config import OptimisticConfig
+from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
+from l2sim.systems.rollup.settlement.validity import ValiditySettlement
 
 
 class RollupSystem(PaymentSystem):
