@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from l2sim.money import Asset
@@ -29,6 +29,8 @@ class Receipt:
     fee: int
     blob_fee: int = 0
     """The part of `fee` that was paid for blobs."""
+    txid: bytes = field(default=b"", compare=False, repr=False)
+    """The transaction it is for, where the chain can lose blocks again; else empty."""
 
 
 class Refusal(StrEnum):
@@ -43,10 +45,38 @@ class Refusal(StrEnum):
     NONCE_USED = "nonce used"
     """The sender's transaction of that nonce is in a block already."""
     REPLACEMENT_TOO_CHEAP = "replacement too cheap"
-    """The sender's waiting transaction of that nonce would have to be outbid by more."""
+    """The waiting transactions that it conflicts with would have to be outbid by more."""
+    MEMPOOL_FULL = "mempool full"
+    """Below the fee rate under which a full mempool evicts."""
+    ALREADY_KNOWN = "already known"
+    """The very transaction waits or is in a block."""
+    ALREADY_SPENT = "already spent"
+    """An output it spends was spent by another transaction that is in a block."""
+    MISSING_INPUTS = "missing inputs"
+    """It spends an output of a transaction that was replaced or evicted."""
+    NOT_FINAL = "not final"
+    """Its locktime or a relative delay has not passed."""
+    CONFLICT = "conflict"
+    """It spends an output of a transaction that it would replace."""
+    TOO_MANY_REPLACED = "too many replaced"
+    """It would evict more transactions than one replacement may."""
+    TOO_MANY_RELATIVES = "too many relatives"
+    """Too long a chain of unconfirmed ancestors or descendants."""
+    TRUC = "not allowed for version 3"
+    """A rule for version-3 transactions: one small child, no mixing of versions (BIP 431)."""
+
+
+class Drop(StrEnum):
+    """Why a transaction that waited will not be in a block."""
+
+    REPLACED = "replaced"
+    """Another transaction spends one of its inputs, or one of an ancestor's, and pays more."""
+    EVICTED = "evicted"
+    """The mempool was full and it, with its relatives, paid least."""
 
 
 OnReceipt = Callable[[Receipt], object]
+OnDropped = Callable[[Drop], object]
 
 
 @dataclass(slots=True)

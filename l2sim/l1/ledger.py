@@ -1,6 +1,6 @@
 """What both mock L1s share: heights, receipts, confirmations, spending by purpose, long sleeps."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from l2sim.engine import Environment
 from l2sim.errors import InvariantError
@@ -20,6 +20,11 @@ class Ledger(Chain):
         self._environment = environment
         self._recorder = recorder
         self._confirmed_at: dict[int, list[tuple[Receipt, OnReceipt]]] = {}
+        self._at_height: dict[int, list[Callable[[int], object]]] = {}
+        self._moved: dict[bytes, Receipt | None] = {}
+        """Valid receipts of transactions whose first block was thrown out; None while they wait again."""
+        self._adrift: dict[bytes, list[tuple[int, OnReceipt]]] = {}
+        """Who waits for confirmations of those that wait again, and for how many."""
         self._asleep_until_ns = 0
 
     @property
@@ -30,16 +35,34 @@ class Ledger(Chain):
     def confirm(self, receipt: Receipt, confirmations: int, done: OnReceipt) -> None:
         """Call `done(receipt)` when the block of `receipt` has that many confirmations (1: it is in a block).
 
-        If it has them already, `done` is called in an event of its own at this instant.
+        If it has them already, `done` is called in an event of its own at this instant. Where a reorganisation
+        throws the block out, the count starts again with the block that holds the transaction next, and `done`
+        gets the receipt of that one.
         Raises ValueError if `confirmations` is below 1.
         """
         if confirmations < 1:
             raise ValueError(f"confirmations must be at least 1 (got {confirmations})")
+        if receipt.txid in self._moved:
+            moved = self._moved[receipt.txid]
+            if moved is None:
+                self._adrift.setdefault(receipt.txid, []).append((confirmations, done))
+                return
+            receipt = moved
         height = receipt.height + confirmations - 1
         if height <= self.height:
             self._environment.call_in(0, done, receipt)
         else:
             self._confirmed_at.setdefault(height, []).append((receipt, done))
+
+    def wait_for_height(self, height: int, done: Callable[[int], object]) -> None:
+        """Call `done(height)` once the chain is that high: now, in an event of its own, if it is already.
+
+        Calls come after the receipts of the block and its confirmations.
+        """
+        if height <= self.height:
+            self._environment.call_in(0, done, self.height)
+        else:
+            self._at_height.setdefault(height, []).append(done)
 
     def sleep_until(self, time_ns: int) -> None:
         """Make no blocks until then: for long waits in which the system has nothing on its way.
@@ -66,9 +89,41 @@ class Ledger(Chain):
                 on_included(receipt)
         for receipt, done in self._confirmed_at.pop(self.height, ()):
             done(receipt)
+        for reached in self._at_height.pop(self.height, ()):
+            reached(self.height)
+
+    def _shrink(self, height: int, txids: Iterable[bytes]) -> None:
+        """Go back to `height`: the blocks above it are thrown out, `txids` are the transactions in them.
+
+        Who waits for confirmations of one of those goes on waiting for the next block that holds it. Those who
+        were told already were told the truth of their time.
+        """
+        for txid in txids:
+            self._moved[txid] = None
+        for due_height, waiting in self._confirmed_at.items():
+            for receipt, done in waiting:
+                if receipt.height > height:
+                    confirmations = due_height - receipt.height + 1
+                    self._adrift.setdefault(receipt.txid, []).append((confirmations, done))
+            waiting[:] = [pair for pair in waiting if pair[0].height <= height]
+        self._height = height
+
+    def _reissue(self, receipt: Receipt) -> None:
+        """A transaction whose block was thrown out is in a block again."""
+        self._moved[receipt.txid] = receipt
+        for confirmations, done in self._adrift.pop(receipt.txid, ()):
+            self.confirm(receipt, confirmations, done)
 
     def _spend(self, purpose: Purpose, size_bytes: int, fee: int) -> None:
+        """Count a transaction in a block."""
         spending = self.spending[purpose]
         spending.transactions += 1
         spending.size_bytes += size_bytes
         spending.fee += fee
+
+    def _unspend(self, purpose: Purpose, size_bytes: int, fee: int) -> None:
+        """Count a transaction no more: its block was thrown out."""
+        spending = self.spending[purpose]
+        spending.transactions -= 1
+        spending.size_bytes -= size_bytes
+        spending.fee -= fee

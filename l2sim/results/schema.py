@@ -129,6 +129,7 @@ BLOCKS = Table(
         Column("pending", Kind.INT64, "", "transactions of the system still waiting after it"),
         Column("fees", Kind.WIDE, "msat or wei", "fees the system's transactions paid in it"),
         Column("transactions_root", Kind.BYTES32, "", "Merkle root of its transactions"),
+        Column("orphaned_ns", Kind.INT64, "ns", "when a longer branch threw it out; missing if it stands", True),
     ),
 )
 

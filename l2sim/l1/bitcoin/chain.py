@@ -1,12 +1,18 @@
 """The Bitcoin-like chain: block times, blocks, receipts."""
 
+from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.crypto.hashing.reference import sha256d
 from l2sim.engine import NS_PER_S, Environment, Streams, ns
-from l2sim.l1.base import OnReceipt, Receipt, Refusal
+from l2sim.errors import InvariantError
+from l2sim.l1.base import Drop, OnDropped, OnReceipt, Receipt, Refusal
 from l2sim.l1.bitcoin.background import BitcoinBackground
 from l2sim.l1.bitcoin.config import BitcoinConfig
+from l2sim.l1.bitcoin.core_estimator import CoreEstimator
 from l2sim.l1.bitcoin.fees import FeeEstimator, fee_sat, vbytes
-from l2sim.l1.bitcoin.mempool import BitcoinMempool, BitcoinTransaction, Filling
+from l2sim.l1.bitcoin.limits import MempoolLimit
+from l2sim.l1.bitcoin.mempool import BitcoinMempool, BitcoinTransaction, Entry, Filling
+from l2sim.l1.bitcoin.relay import admit, replacement_fee_sat
+from l2sim.l1.bitcoin.reorgs import KeptBlock, KeptBlocks
 from l2sim.l1.ledger import Ledger
 from l2sim.l1.roots import bitcoin_root, record
 from l2sim.money import MSAT_PER_SAT, Asset
@@ -35,26 +41,82 @@ class BitcoinChain(Ledger):
         self.config = config
         self._times = streams.get(f"l1/{name}/block times")
         self._mempool = BitcoinMempool()
-        self._estimator = FeeEstimator(config.estimator, config.min_relay_sat_per_kvb)
         self._background: BitcoinBackground | None = None
         if config.background.load > 0:
             self._background = BitcoinBackground(config, streams.get(f"l1/{name}/background"))
+        self._estimator: FeeEstimator | CoreEstimator
+        if config.estimator.kind == "core":
+            self._estimator = CoreEstimator(config.min_relay_sat_per_kvb)
+        else:
+            self._estimator = FeeEstimator(config.estimator, config.min_relay_sat_per_kvb)
+        self._limit: MempoolLimit | None = None
+        if config.mempool.limit_vbyte is not None:
+            self._limit = MempoolLimit(config, self._mempool, self._background)
+        self._kept: KeptBlocks | None = None
+        if config.reorgs.probability > 0:
+            self._kept = KeptBlocks(config.reorgs, streams.get(f"l1/{name}/reorgs"))
         self._last_block_ns = 0
+        self._spent: dict[OutPoint, bytes] = {}
+        """Outputs spent in blocks, of transactions that name what they spend."""
+        self._gone: set[bytes] = set()
+        """Transactions that were replaced or evicted: nothing can spend their outputs."""
 
     def start(self) -> None:
         """Draw the blocks before time 0 and begin to make blocks; called once, before the first event."""
         if self._background is not None:
             for _ in range(self.config.background.burn_in_blocks):
-                self._background.arrive(self._interval_ns() / NS_PER_S)
+                self._arrive(self._interval_ns())
                 self._observe(self._mempool.fill(self.config.space_wu, self._background))
         self._environment.call_in(self._interval_ns(), self._make_block)
 
-    def submit(self, transaction: BitcoinTransaction, on_included: OnReceipt | None = None) -> Refusal | None:
+    def submit(
+        self,
+        transaction: BitcoinTransaction,
+        on_included: OnReceipt | None = None,
+        on_dropped: OnDropped | None = None,
+        on_moved: OnReceipt | None = None,
+    ) -> Refusal | None:
         """Send a transaction; `on_included` is called with its receipt at the time of its block.
 
-        Returns None, or why nodes refuse to relay it: it is then gone, and `on_included` is never called.
+        `on_dropped` is called with the reason, in an event of its own, if it will never be in a block: replaced or
+        evicted. `on_moved` is called with a new receipt each time another block holds it after a reorganisation.
+        Returns None, or why nodes refuse to relay it: it is then gone, and nothing is ever called.
         Raises ValueError for what no transaction can be.
         """
+        refusal = self._refuse(transaction, self._floor_sat_per_kvb())
+        if refusal is not None:
+            return refusal
+        return self._accept(transaction, on_included, on_dropped, on_moved)
+
+    def submit_with_child(
+        self,
+        parent: BitcoinTransaction,
+        child: BitcoinTransaction,
+        on_parent: OnReceipt | None = None,
+        on_child: OnReceipt | None = None,
+        on_dropped: OnDropped | None = None,
+    ) -> Refusal | None:
+        """Send a parent that pays too little by itself together with the child that pays for both.
+
+        Both are judged by their common fee rate (Bitcoin Core's one-parent-one-child package relay); either both
+        are taken or neither is. `on_dropped` is called for each of them that is dropped later.
+        """
+        floor = self._floor_sat_per_kvb()
+        together_sat = parent.fee_sat + child.fee_sat
+        refusal = self._refuse(parent, 0) or self._refuse(child, floor)
+        if refusal is None and together_sat < fee_sat(parent.weight_wu + child.weight_wu, floor):
+            refusal = Refusal.FEE_TOO_LOW
+        if refusal is None:
+            refusal = self._accept(parent, on_parent, on_dropped, None)
+        if refusal is not None:
+            return refusal
+        refusal = self._accept(child, on_child, on_dropped, None)
+        if refusal is not None:
+            self._drop(self._entry(parent.txid), None)
+        return refusal
+
+    def _refuse(self, transaction: BitcoinTransaction, floor_sat_per_kvb: int) -> Refusal | None:
+        """Why nodes would not look at it any further."""
         if len(transaction.txid) != 32:
             raise ValueError(f"txid must be 32 bytes (got {len(transaction.txid)})")
         if transaction.weight_wu < 1 or transaction.fee_sat < 0:
@@ -64,14 +126,75 @@ class BitcoinChain(Ledger):
             )
         if transaction.weight_wu > min(self.config.max_transaction_wu, self.config.space_wu):
             return Refusal.TOO_LARGE
-        if transaction.fee_sat < fee_sat(transaction.weight_wu, self.config.min_relay_sat_per_kvb):
-            return Refusal.FEE_TOO_LOW
-        self._mempool.add(transaction, on_included)
+        if transaction.fee_sat < fee_sat(transaction.weight_wu, floor_sat_per_kvb):
+            enough = transaction.fee_sat >= fee_sat(transaction.weight_wu, self.config.min_relay_sat_per_kvb)
+            return Refusal.MEMPOOL_FULL if enough else Refusal.FEE_TOO_LOW
+        if transaction.valid_from_height > self.height + 1:
+            return Refusal.NOT_FINAL
+        if self._mempool.get(transaction.txid) is not None:
+            return Refusal.ALREADY_KNOWN
+        for point in transaction.spends:
+            spender = self._spent.get(point)
+            if spender is not None:
+                return Refusal.ALREADY_KNOWN if spender == transaction.txid else Refusal.ALREADY_SPENT
+            if point.txid in self._gone:
+                return Refusal.MISSING_INPUTS
         return None
 
+    def _accept(
+        self,
+        transaction: BitcoinTransaction,
+        on_included: OnReceipt | None,
+        on_dropped: OnDropped | None,
+        on_moved: OnReceipt | None,
+    ) -> Refusal | None:
+        admission = admit(self._mempool, transaction, self.config.mempool.incremental_relay_sat_per_kvb)
+        if isinstance(admission, Refusal):
+            return admission
+        for entry in sorted(admission.evicted, key=lambda one: -one.arrival):  # children before parents
+            self._drop(entry, Drop.REPLACED)
+        self._gone.discard(transaction.txid)
+        self._mempool.add(transaction, on_included, on_dropped, on_moved, self.height)
+        return None
+
+    def _drop(self, entry: Entry, reason: Drop | None) -> None:
+        """Take a waiting transaction out for good and say so; nobody is told without a reason."""
+        if entry.alive:
+            self._mempool.remove(entry)
+        self._gone.add(entry.transaction.txid)
+        if entry.on_dropped is not None and reason is not None:
+            self._environment.call_in(0, entry.on_dropped, reason)
+
+    def _entry(self, txid: bytes) -> Entry:
+        entry = self._mempool.get(txid)
+        if entry is None:
+            raise InvariantError(f"chain {self.name}: transaction {txid.hex()} must wait for a block")
+        return entry
+
+    def least_replacement_fee_sat(self, txid: bytes, weight_wu: int) -> int:
+        """The least fee of a transaction of that weight that replaces a waiting one and what depends on it."""
+        entry = self._entry(txid)
+        family = [entry, *self._mempool.descendants(entry)]
+        return replacement_fee_sat(
+            sum(one.transaction.fee_sat for one in family),
+            entry.transaction.feerate_sat_per_kvb,
+            weight_wu,
+            self.config.mempool.incremental_relay_sat_per_kvb,
+        )
+
+    def waits(self, txid: bytes) -> bool:
+        """Whether the transaction of that id is in the mempool."""
+        return self._mempool.get(txid) is not None
+
+    def _floor_sat_per_kvb(self) -> int:
+        """The fee rate under which nothing is relayed now."""
+        least = self.config.min_relay_sat_per_kvb
+        return least if self._limit is None else max(least, self._limit.floor_sat_per_kvb(self._environment.now))
+
     def feerate_sat_per_kvb(self, target_blocks: int) -> int:
-        """A wallet's estimate for inclusion within `target_blocks`, sat/kvB, never below the relay minimum."""
-        return self._estimator.estimate(target_blocks)
+        """A wallet's estimate for inclusion within `target_blocks`, sat/kvB, never below what is relayed."""
+        estimate = self._estimator.estimate(target_blocks)
+        return estimate if self._limit is None else max(estimate, self._floor_sat_per_kvb())
 
     def finalize(self, receipt: Receipt, done: OnReceipt) -> None:
         """Call `done(receipt)` when the block of `receipt` has the confirmations that count as final."""
@@ -93,14 +216,31 @@ class BitcoinChain(Ledger):
         if self._asleep:
             self._grow()
             return
+        self._arrive(elapsed_ns)
+        self._fill_block()
+        if self._kept is not None:
+            depth = self._kept.draw_depth()
+            if depth:
+                self._reorganise(depth)
+
+    def _arrive(self, elapsed_ns: int) -> None:
+        """Let those come who came since the last block, and evict who does not fit into the mempool."""
         if self._background is not None:
-            self._background.arrive(elapsed_ns / NS_PER_S)
+            floor = 0 if self._limit is None else self._limit.floor_sat_per_kvb(self._environment.now)
+            self._background.arrive(elapsed_ns / NS_PER_S, floor)
+        if self._limit is not None:
+            for entry in self._limit.trim(self._environment.now):
+                self._drop(entry, Drop.EVICTED)
+
+    def _fill_block(self) -> None:
+        """Make one block of what waits, hand out its receipts."""
+        now = self._environment.now
         filling = self._mempool.fill(self.config.space_wu, self._background)
         self._observe(filling)
         height = self.height + 1
         fees_sat = sum(entry.transaction.fee_sat for entry in filling.included)
         lowest = filling.lowest_sat_per_kvb
-        self._recorder.blocks.append(
+        row = self._recorder.blocks.append(
             chain=self.name,
             height=height,
             time_ns=now,
@@ -115,16 +255,55 @@ class BitcoinChain(Ledger):
         )
         receipts = []
         for entry in filling.included:
-            fee_msat = entry.transaction.fee_sat * MSAT_PER_SAT
-            self._spend(entry.transaction.purpose, vbytes(entry.transaction.weight_wu), fee_msat)
-            receipts.append((Receipt(height, now, fee_msat), entry.on_included))
+            transaction = entry.transaction
+            fee_msat = transaction.fee_sat * MSAT_PER_SAT
+            self._spend(transaction.purpose, vbytes(transaction.weight_wu), fee_msat)
+            for point in transaction.spends:
+                self._spent[point] = transaction.txid
+            receipt = Receipt(height, now, fee_msat, txid=transaction.txid)
+            if transaction.txid in self._moved:  # its first block was thrown out
+                self._reissue(receipt)
+                receipts.append((receipt, entry.on_moved))
+            else:
+                receipts.append((receipt, entry.on_included))
+        if self._kept is not None:
+            self._kept.add(KeptBlock(row, filling))
         self._grow(receipts)
 
+    def _reorganise(self, depth: int) -> None:
+        """Throw the last blocks out and make one more than they were; nothing new arrives meanwhile."""
+        assert self._kept is not None
+        lost = self._kept.pop(depth)
+        now = self._environment.now
+        for block in reversed(lost):
+            for entry in block.filling.included:
+                transaction = entry.transaction
+                self._unspend(transaction.purpose, vbytes(transaction.weight_wu), transaction.fee_sat * MSAT_PER_SAT)
+                for point in transaction.spends:
+                    del self._spent[point]
+                self._mempool.put_back(entry)
+            if self._background is not None and block.filling.background is not None:
+                self._background.put_back(block.filling.background)
+            self._recorder.blocks.set(block.row, "orphaned_ns", now)
+        self._shrink(self.height - len(lost), [e.transaction.txid for block in lost for e in block.filling.included])
+        for _ in range(len(lost) + 1):
+            self._fill_block()
+
     def _observe(self, filling: Filling) -> None:
-        """Tell the wallets the price of entry: with room for all, the relay minimum was enough."""
-        floor = self.config.min_relay_sat_per_kvb
-        lowest = filling.lowest_sat_per_kvb
-        self._estimator.observe(lowest if filling.left_behind and lowest is not None else floor)
+        """Tell the wallets the price of entry (with room for all, the relay minimum was enough) or who waited."""
+        if isinstance(self._estimator, FeeEstimator):
+            floor = self.config.min_relay_sat_per_kvb
+            lowest = filling.lowest_sat_per_kvb
+            self._estimator.observe(lowest if filling.left_behind and lowest is not None else floor)
+            return
+        ages = None if self._background is None else self._background.ages
+        height = self.height + 1
+        confirmed = [(e.transaction.feerate_sat_per_kvb, height - e.height, 1) for e in filling.included]
+        waiting = [(e.transaction.feerate_sat_per_kvb, height - e.height, 1) for e in self._mempool.entries()]
+        if ages is not None:
+            confirmed += ages.confirmed
+            waiting += ages.waiting()
+        self._estimator.block(confirmed, waiting)
 
     def _leaves(self, height: int, filling: Filling) -> list[bytes]:
         leaves = [sha256d(record("coinbase", self.name, height))]

@@ -31,12 +31,42 @@ class BitcoinBackgroundConfig(Config):
 
 
 class EstimatorConfig(Config):
-    """How wallets estimate fee rates from the blocks they saw."""
+    """How wallets estimate fee rates from what they saw."""
 
+    kind: Literal["blocks", "core"] = "blocks"
+    """`blocks`: the lowest fee rate that would have been enough in recent blocks, mostly; `core`: Bitcoin Core's
+    buckets of how long transactions of each fee rate waited, which uses none of the settings below."""
     window_blocks: int = Field(default=144, ge=1, le=1_008)
     """Recent blocks looked at; the default is a day of them."""
     success_share: float = Field(default=0.95, gt=0, le=1)
     """Share of past cases in which the estimate must have been enough (Bitcoin Core asks 60 to 95 %)."""
+
+
+class MempoolConfig(Config):
+    """What nodes keep and replace."""
+
+    limit_vbyte: int | None = Field(default=None, ge=1_000_000, le=10**12)
+    """Virtual bytes that nodes keep, the system's and everybody else's; beyond it whoever pays least is evicted,
+    and a floor under the fee rate keeps such out, halving in 12 hours. Bitcoin Core's 300 MB of memory hold about
+    100 million. None: the system's are never evicted, background by `background.max_waiting_blocks` alone."""
+    incremental_relay_sat_per_kvb: int = Field(default=100, ge=0, le=1_000_000)
+    """What a replacement pays for its own relay beyond the fees it replaces, sat/kvB (Bitcoin Core 29.1)."""
+
+
+class ReorgConfig(Config):
+    """Blocks that are thrown out again because a longer branch appears.
+
+    Right after a block, with `probability`, the last `depth` blocks are replaced by `depth + 1` others; the depth
+    is geometric. Transactions of the lost blocks wait again.
+    """
+
+    probability: float = Field(default=0.0, ge=0, le=1)
+    """Chance that a block is followed by a reorganisation; 0: there are none. Stale blocks were about 1 in
+    1,000 of all in recent years."""
+    deeper: float = Field(default=0.1, ge=0, lt=1)
+    """Chance that a reorganisation of some depth reaches one block deeper."""
+    max_depth: int = Field(default=3, ge=1, le=100)
+    """The deepest one, in blocks; must be below `final_confirmations`."""
 
 
 class BitcoinConfig(Config):
@@ -61,6 +91,10 @@ class BitcoinConfig(Config):
     """Everybody else's demand."""
     estimator: EstimatorConfig = Field(default_factory=EstimatorConfig)
     """How wallets estimate fee rates."""
+    mempool: MempoolConfig = Field(default_factory=MempoolConfig)
+    """What nodes keep and replace."""
+    reorgs: ReorgConfig = Field(default_factory=ReorgConfig)
+    """Blocks that are thrown out again."""
 
     @model_validator(mode="after")
     def _check(self) -> "BitcoinConfig":
@@ -69,6 +103,11 @@ class BitcoinConfig(Config):
             raise ValueError(
                 "max_block_wu less reserved_wu must hold at least one background transaction of "
                 f"{self.background.transaction_wu} wu (got {space_wu})"
+            )
+        if self.reorgs.probability > 0 and self.reorgs.max_depth >= self.final_confirmations:
+            raise ValueError(
+                f"reorgs.max_depth must be below final_confirmations of {self.final_confirmations}, or final blocks "
+                f"would be thrown out (got {self.reorgs.max_depth})"
             )
         if self.background.median_sat_per_vb * 1_000 < self.min_relay_sat_per_kvb and self.background.load > 0:
             raise ValueError(
