@@ -177,8 +177,56 @@ def test_anchor_commitments_of_appendix_f() -> None:
     assert seen == 5
 
 
+# Facts of the zero-fee proposal (lightning/bolts, pull request 1228): its parameters and first commitment.
+ZERO_FEE: dict[str, Any] = {
+    "local_funding_priv": "8f567cb6382507019349a47623902aa65d7a142ac85462eeb63dc11799ac2bb9",
+    "remote_funding_priv": "4d22d96f0c0ccecffee4554d20ed43e51235917508ee292d281235bb7ebe0e3e",
+    "funding_txid": "4b70a2ee47b3005a6316ff87055e94c6b3d433d0fd3b384c9ecf7813843c1eae",
+    "funding_index": 1,
+    "funding_amount_satoshis": 10_000_000,
+    "commitment_number": 42,
+    "to_self_delay": 720,
+    "local_payment_basepoint_secret": "94f29d20a225ea2f7093331ba0f0f28a9382d8ed08e1fd121329925cd0c01b6d",
+    "local_delayed_payment_basepoint_secret": "e9d4e1935bf16e948d76ad007baf0646df023af38f41bcf2c8799336949d291e",
+    "local_htlc_basepoint_secret": "f699038ef4f95b6b16b22a5c04fcb3c508d68d02cd2f86cf197e0fac451681b0",
+    "per_commitment_point": "0275d12130c276b4274358a328901f8fc47e6c72629102e4b46c9f27dd2c1dda98",
+    "remote_payment_basepoint_secret": "580bff39085f3a6ae8b1f32905e67366c522ea8f2418391145b2e98f1a7cb3f2",
+    "remote_htlc_basepoint_secret": "32df9c4dd46ab6210e74e81e15282106f8db883f45674eabb3324166c6513062",
+    "revocation_basepoint": "026788d019ed90149cbc9aa5ff26dd7f1a6d3cd1bee8bf36cf7d8310fbd3606b14",
+    "payment_hash_to_preimage": {},
+    "tests": [
+        {
+            "name": "Commitment transaction without HTLCs, both outputs untrimmed",
+            "dust_limit_satoshis": 500,
+            "to_local_msat": 8_000_000_000,
+            "to_remote_msat": 2_000_000_000,
+            "signed_commit_tx": (
+                "03000000000101ae1e3c841378cf9e4c383bfdd033d4b3c6945e0587ff16635a00b347eea2704b0100000000340fef80"
+                "0300000000000000000451024e7380841e0000000000160014f2123f1a4b67887f2e5f02eda73e6327010152ea00127a"
+                "0000000000220020f2d298ffcfd6d899a3abada37bfc6f42ce0b7b66f3e39e903e8419ac97dca75a0400483045022100"
+                "a05afcdfaf045a0a7b6adb194dcda430bb8e47db8c6d1536b2a94bd98fed77ed02206d580dcd5cba42aebed39515fbd0"
+                "0fdd90480825ae23cce87eef1f1711e2125e0148304502210094afa18972599f7a78b06467bd11d742875baf74aa9e51"
+                "6a775720564671fd8e02206b9ed5f48fb92a1c19543d67f29ee3bd43afee1ec1af6f7f9b4e3371beb821620147522102"
+                "7eb9596a68740445fb151ff37d5422e7f65f2c497c90fda63e738eb606c15bd62103bbc16dc8851bece603322f06b3c8"
+                "da329401b7be7e9fdd3f3090ad19aed0807052aec50fbb20"
+            ),
+        }
+    ],
+}
+
+
 def test_zero_fee_commitments_of_the_proposal() -> None:
     file = json.loads(shared("vectors/lightning/bolt3/zero_fee_commitments_proposal.json").read_text())
+    assert {name: file[name] for name in ZERO_FEE if isinstance(ZERO_FEE[name], str | int)}.items() <= ZERO_FEE.items()
+    check_zero_fee_commitments(file)
+    assert len(file["tests"]) == 6
+
+
+def test_a_zero_fee_commitment_without_the_file() -> None:
+    check_zero_fee_commitments(ZERO_FEE)
+
+
+def check_zero_fee_commitments(file: dict[str, Any]) -> None:
     secret = {key: bytes.fromhex(value) for key, value in file.items() if key.endswith(("_secret", "_priv"))}
     point = bytes.fromhex(file["per_commitment_point"])
     owner_payment = public_key(secret["local_payment_basepoint_secret"])
@@ -231,7 +279,6 @@ def test_zero_fee_commitments_of_the_proposal() -> None:
         second = dict(zip(commitment.htlcs, signer.second_stage(commitment), strict=True))
         assert [raw for output, raw in second.items() if not output.offered] == case.get("signed_htlc_success_txs", [])
         assert [raw for output, raw in second.items() if output.offered] == case.get("signed_htlc_timeout_txs", [])
-    assert len(file["tests"]) == 6
 
 
 # Facts of BOLT 3 for a clone alone: the peer's signatures that appendices C and F print, without sighash byte, of the
