@@ -1,6 +1,7 @@
 """Every key of a scenario file, found in the settings classes themselves, with a file that holds just that key."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -32,7 +33,7 @@ class Key(NamedTuple):
 
 
 def _set(root: Any, path: Path, value: Any) -> None:
-    for step, following in zip(path[:-1], path[1:], strict=True):
+    for step, following in pairwise(path):
         if isinstance(step, int):
             if not root:
                 root.append({})
