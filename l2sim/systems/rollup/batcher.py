@@ -12,6 +12,7 @@ from l2sim.engine import Call, ns
 from l2sim.errors import InputError
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
+from l2sim.l1.ethereum.forks import GAS_PER_BLOB
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS, transaction_gas
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import StateDelta, StateTree
@@ -19,8 +20,10 @@ from l2sim.systems.rollup.channel import CHANNEL_ID_BYTES
 from l2sim.systems.rollup.config import MOST_FEE_WEI, BatcherConfig
 from l2sim.systems.rollup.formats.base import BatchFormat, L2Block
 from l2sim.systems.rollup.l1_account import Operator
+from l2sim.systems.rollup.policies import Situation
 from l2sim.systems.rollup.posting import FRAME_PREFIX_BYTES, Medium, cheaper_medium, gas_per_calldata_byte
 from l2sim.systems.rollup.roots import payments_root
+from l2sim.systems.rollup.schedule import build_policy
 
 Indices = npt.NDArray[np.int64]
 
@@ -49,6 +52,8 @@ class _Open:
 
     opened_ns: int
     """When the first of them came, be it into an earlier batch that had no room for it."""
+    medium: Medium | None
+    """Where it goes, if that is decided already."""
     blocks: list[tuple[int, L2Block]] = field(default_factory=list)
     """Each with the time at which it came."""
     raw_bytes: int = 0
@@ -57,6 +62,8 @@ class _Open:
 
 class Batcher:
     """Closes a batch when the first of its triggers comes, and tells when it is on L1.
+
+    A posting policy, if there is one, is asked at each of its looks whether to close the batch before that.
 
     1. `max_interval_s` after its first block;
     2. `max_transactions` reached, if set: the block that reaches it is the last one in;
@@ -85,6 +92,9 @@ class Batcher:
         self._on_included = on_included
         self._open: _Open | None = None
         self._timer: Call | None = None
+        self._policy, self._poll_ns = build_policy(config.posting, world, chain)
+        self._look_ns: int | None = None
+        """When the policy is asked next."""
         self._ratio = 1.0
         """Compressed size over raw size of the last batch; 1 before the first."""
         self._content_bytes = 0
@@ -92,6 +102,8 @@ class Batcher:
         self._on_the_way = 0
         self.archive: list[list[bytes]] | None = None
         """Set to a list to keep the payloads of every batch that is posted."""
+        self.taken: list[tuple[int, L2Block]] | None = None
+        """Set to a list to keep every block that comes, with its time."""
 
     @property
     def idle(self) -> bool:
@@ -100,11 +112,16 @@ class Batcher:
 
     @property
     def due_ns(self) -> int | None:
-        """When the open batch is closed at the latest; None if none is open."""
-        return None if self._open is None else self._open.opened_ns + ns(self._config.max_interval_s)
+        """When the open batch may be closed without another block; None if none is open."""
+        if self._open is None:
+            return None
+        last_ns = self._open.opened_ns + ns(self._config.max_interval_s)
+        return last_ns if self._look_ns is None else min(last_ns, self._look_ns)
 
     def add(self, block: L2Block) -> None:
         """Take in the next block."""
+        if self.taken is not None:
+            self.taken.append((self._world.environment.now, block))
         if self._open is not None:
             expected = (self._open.raw_bytes + self._form.size(block)) * self._ratio
             if expected > self._config.target_bytes:
@@ -114,9 +131,11 @@ class Batcher:
     def _put(self, came_ns: int, block: L2Block) -> None:
         if self._open is None:
             environment = self._world.environment
-            self._open = _Open(came_ns)
+            self._open = _Open(came_ns, self._cheaper(self._config.target_bytes) if self._decides_early else None)
             due_ns = max(environment.now, came_ns + ns(self._config.max_interval_s))
             self._timer = environment.call_at(due_ns, self.close)
+            if self._policy is not None and self._look_ns is None:
+                self._look_later()
         batch = self._open
         batch.blocks.append((came_ns, block))
         batch.raw_bytes += self._form.size(block)
@@ -124,6 +143,38 @@ class Batcher:
         limit = self._config.max_transactions
         if limit is not None and batch.transactions >= limit:
             self.close()
+
+    def _look_later(self) -> None:
+        self._look_ns = (self._world.environment.now // self._poll_ns + 1) * self._poll_ns
+        self._world.environment.call_at(self._look_ns, self._look)
+
+    def _look(self) -> None:
+        """Ask the policy whether to post what waits, and look again as long as something does."""
+        self._look_ns = None
+        opened, policy = self._open, self._policy
+        if opened is None or policy is None:
+            return
+        _, tip_wei = self._chain.suggest_fees()
+        situation = Situation(
+            transactions=opened.transactions,
+            price_wei=self._chain.base_fee_wei + tip_wei,
+            cost_wei=self._expected_cost_wei(round(opened.raw_bytes * self._ratio), opened.medium),
+        )
+        if policy.posts(situation):
+            self.close()
+        if self._open is not None and self._look_ns is None:
+            self._look_later()
+
+    def _expected_cost_wei(self, channel_bytes: int, medium: Medium | None) -> int:
+        """What a batch of that size costs at the fees in force."""
+        _, tip_wei = self._chain.suggest_fees()
+        price_wei = self._chain.base_fee_wei + tip_wei
+        if (medium or self._medium(channel_bytes)) == "blob":
+            blobs = -(-channel_bytes // (self._form.blob_bytes - FRAME_PREFIX_BYTES))
+            posts = -(-blobs // self._chain.fork.max_transaction_blobs)
+            return TRANSACTION_GAS * posts * price_wei + GAS_PER_BLOB * blobs * self._chain.blob_base_fee_wei
+        posts = -(-channel_bytes // self._config.max_calldata_bytes)
+        return (TRANSACTION_GAS * posts + gas_per_calldata_byte(self._chain.fork) * channel_bytes) * price_wei
 
     def close(self) -> None:
         """Close the open batch and post it; its last blocks stay open if it is larger than it may be."""
@@ -139,18 +190,16 @@ class Batcher:
             keep = min(len(blocks) - 1, len(blocks) * self._config.target_bytes // len(channel)) or 1
             blocks = blocks[:keep]
             channel = self._compress(blocks)
-        self._post(blocks, channel, opened.opened_ns)
+        self._post(blocks, channel, opened)
         for came_ns, block in opened.blocks[len(blocks) :]:
             self._put(came_ns, block)
 
     def _compress(self, blocks: list[L2Block]) -> bytes:
-        content = self._form.content(blocks)
-        self._content_bytes = len(content)
-        channel = self._form.compress(content)
+        channel, self._content_bytes = self._form.pack(blocks)
         self._ratio = len(channel) / sum(self._form.size(block) for block in blocks)
         return channel
 
-    def _post(self, blocks: list[L2Block], channel: bytes, opened_ns: int) -> None:
+    def _post(self, blocks: list[L2Block], channel: bytes, opened: _Open) -> None:
         rows = self._world.recorder.batches
         hashes = np.concatenate([block.hashes for block in blocks])
         root = payments_root(hashes, self._work)
@@ -162,7 +211,7 @@ class Batcher:
             state_root=self._tree.update(StateDelta.merge([block.delta for block in blocks])),
             payments_root=root,
         )
-        medium = self._medium(len(channel))
+        medium = opened.medium or self._medium(len(channel))
         most = self._form.blob_bytes if medium == "blob" else self._config.max_calldata_bytes
         channel_id = keccak256(batch.number.to_bytes(8, "big") + root)[:CHANNEL_ID_BYTES]
         self._work.count_keccak(1, 8 + len(root))
@@ -178,7 +227,7 @@ class Batcher:
         rows.append(
             batch=batch.number,
             payments=batch.transactions,
-            opened_ns=opened_ns,
+            opened_ns=opened.opened_ns,
             closed_ns=self._world.environment.now,
             raw_bytes=raw_bytes,
             compressed_bytes=len(channel),
@@ -193,8 +242,14 @@ class Batcher:
 
     def _medium(self, channel_bytes: int) -> Medium:
         chosen = self._config.medium
-        if chosen != "auto":
-            return chosen
+        return self._cheaper(channel_bytes) if chosen == "auto" else chosen
+
+    @property
+    def _decides_early(self) -> bool:
+        return self._config.medium == "auto" and self._config.decided == "at_opening"
+
+    def _cheaper(self, channel_bytes: int) -> Medium:
+        """The cheaper medium at the fees in force, by op-batcher's rule."""
         if not self._chain.fork.max_blobs:
             return "calldata"
         blobs = min(

@@ -4,7 +4,7 @@ Gas figures of OP Stack contracts are those of the gas snapshot that its authors
 (ethereum-optimism/optimism 0020adc2, packages/contracts-bedrock/.gas-snapshot) plus 21,000 a transaction, rounded.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -64,6 +64,64 @@ class FeeConfig(Config):
         return self
 
 
+class TriggersConfig(Config):
+    """Post when the batch is full or its time is up, and never before."""
+
+    kind: Literal["triggers"] = "triggers"
+
+
+class AtOnceConfig(Config):
+    """Post whatever waits each time that the batcher looks."""
+
+    kind: Literal["at_once"] = "at_once"
+    poll_s: float = Field(default=6.0, gt=0, le=86_400)
+    """Time between looks, seconds (op-batcher, poll-interval)."""
+
+
+class ThresholdConfig(Config):
+    """Post as soon as L1 is cheap enough for the queue; size and time close a batch all the same."""
+
+    kind: Literal["threshold"] = "threshold"
+    poll_s: float = Field(default=6.0, gt=0, le=86_400)
+    """Time between looks, seconds (op-batcher, poll-interval)."""
+    gas_price_gwei: float | None = Field(default=None, ge=0, le=100_000)
+    """Base fee and tip at which a batch is posted, gwei, before what the queue adds."""
+    gas_price_gwei_per_transaction: float = Field(default=0.0, ge=0, le=1_000)
+    """By how much that price rises with each transaction that waits, gwei."""
+    cost_usd_per_transaction: float | None = Field(default=None, ge=0, le=1_000)
+    """A transaction's share of the cost at which a batch is posted, US dollars."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ThresholdConfig":
+        if self.gas_price_gwei is None and self.cost_usd_per_transaction is None:
+            raise ValueError("gas_price_gwei or cost_usd_per_transaction must be given (got neither)")
+        return self
+
+
+class DecisionConfig(Config):
+    """Post as is cheapest in the long run where the gas price follows a stated law (`policies.py`)."""
+
+    kind: Literal["decision"] = "decision"
+    poll_s: float = Field(default=12.0, gt=0, le=86_400)
+    """Time between looks, seconds: by default an L1 slot."""
+    delay_usd_per_transaction_hour: float = Field(default=0.001, gt=0, le=1_000)
+    """What an hour of waiting is worth, US dollars for each transaction."""
+    transactions_per_s: float = Field(default=1.0, gt=0, le=10**9)
+    """Transactions that are expected."""
+    bytes_per_transaction: float = Field(default=75.0, gt=0, le=100_000)
+    """What one takes on L1, bytes: a plain transfer in a span batch. Priced as calldata: with blobs, cheap as they
+    are, the fixed part of a post is what counts, and 1 is nearer."""
+    median_gwei: float = Field(default=0.25, gt=0, le=100_000)
+    """Median of base fee and tip, gwei."""
+    sigma: float = Field(default=0.3, gt=0, le=3)
+    """Standard deviation of its logarithm in the long run."""
+    half_life_s: float = Field(default=3_600.0, gt=0, le=31_536_000)
+    """Time in which half of a deviation is forgotten, seconds."""
+
+
+PostingConfig = Annotated[TriggersConfig | AtOnceConfig | ThresholdConfig | DecisionConfig, Field(discriminator="kind")]
+
+
 class BatcherConfig(Config):
     """When L2 blocks go to L1, and how: whichever trigger comes first closes a batch."""
 
@@ -79,6 +137,11 @@ class BatcherConfig(Config):
     execution_gas: int = Field(default=0, ge=0, le=MAX_L1_GAS)
     """L1 gas that a contract executes for each batch besides its data: none on the OP Stack, whose inbox is an
     account without code."""
+    posting: PostingConfig = Field(default_factory=TriggersConfig)
+    """What else closes a batch: nothing, or a policy that looks at the queue and at L1's price."""
+    decided: Literal["at_opening", "at_closing"] = "at_closing"
+    """When `medium: auto` takes its decision. op-batcher takes it when a channel opens, by what `target_bytes` would
+    cost; it can be stale when the batch is posted."""
     max_transactions: int | None = Field(default=None, ge=1)
     """Transactions with which a batch is full, if it has such a limit."""
     compression: Literal["zlib", "brotli"] = "brotli"

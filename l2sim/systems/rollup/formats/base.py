@@ -77,6 +77,11 @@ class BatchFormat(ABC):
     def compress(self, content: bytes) -> bytes:
         """What is cut up and posted."""
 
+    def pack(self, blocks: Sequence[L2Block]) -> tuple[bytes, int]:
+        """What is cut up and posted, and the size of the content before compression."""
+        content = self.content(blocks)
+        return self.compress(content), len(content)
+
     def raw_bytes(self, blocks: Sequence[L2Block], content_bytes: int) -> int:
         """Size of the batch before compression, bytes; `content_bytes` is that of its content."""
         del blocks
