@@ -60,7 +60,7 @@ def test_a_batch_equals_single_transactions(
         assert parse_signed(encoded[i]) == (single, signatures[i])
 
 
-def test_chunks_join_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_hashed_apart_give_the_same_and_senders_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(7)
     n = 50
     batch = Transfers(
@@ -75,14 +75,32 @@ def test_chunks_join_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     signatures = sign_ecdsa_recoverable_batch(signing_digests(batch), secrets)
     whole = encode_transfers(batch, signatures)
     hashes = whole.keccak256()
-    monkeypatch.setattr(module, "_CHUNK_ROWS", 7)
     monkeypatch.setattr(module, "_HASH_ROWS", 3)
-    pieces = encode_transfers(batch, signatures)
-    assert pieces.data.tobytes() == whole.data.tobytes()
-    assert pieces.offsets.tolist() == whole.offsets.tolist()
-    assert (pieces.keccak256() == hashes).all()
+    assert (whole.keccak256() == hashes).all()
     senders = {parse_signed(whole[i])[0].sender(signatures[i].tobytes()) for i in range(n)}
     assert len(senders) == 1
+
+
+def test_the_kernel_and_its_twin_write_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(3)
+    n = 600
+    digits = 2 ** generator.integers(0, 64, n, dtype=np.uint64)
+    signatures = generator.integers(0, 256, (n, 65), dtype=np.uint8)
+    signatures[:, 64] &= 1
+    signatures[::7, :3] = signatures[::5, 32:63] = 0
+    to = generator.integers(0, 256, (n, 20), dtype=np.uint8)
+    tiny = np.zeros((n, 20), np.uint8)
+    for batch in (
+        Transfers(10, digits, to, digits[::-1].copy(), digits - np.uint64(1), 2**63, digits),
+        Transfers(0, np.zeros(n, np.uint64), tiny, signatures[:, :32].copy(), 0, 0, 0),
+    ):
+        monkeypatch.setenv("L2SIM_KERNELS", "auto")
+        fast = encode_transfers(batch, signatures), signing_payloads(batch)
+        monkeypatch.setenv("L2SIM_KERNELS", "reference")
+        plain = encode_transfers(batch, signatures), signing_payloads(batch)
+        for left, right in zip(fast, plain, strict=True):
+            assert left.data.tobytes() == right.data.tobytes()
+            assert left.offsets.tolist() == right.offsets.tolist()
 
 
 def test_arrays_of_another_layout_give_the_same_bytes() -> None:

@@ -1,30 +1,21 @@
-"""Plain transfers by the hundred thousand: the same bytes as `transactions`, written column by column.
+"""Plain transfers by the hundred thousand: the same bytes as `transactions`, written by one compiled loop."""
 
-All rows of a chunk are laid out in one matrix with a slot for every byte that any row could need; a mask says which
-slots a row uses, and picking the used ones in order joins the encodings.
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l2sim.crypto.ethereum.transactions import ADDRESS_BYTES, TRANSFER_GAS, TYPE, FeeMarketTransaction
+from l2sim.crypto.ethereum.transactions import ADDRESS_BYTES, TRANSFER_GAS, FeeMarketTransaction
 from l2sim.crypto.hashing import keccak256_batch
+from l2sim.crypto.kernels import chosen_kernel
 
 __all__ = ["EncodedBatch", "Transfers", "encode_transfers", "signing_digests", "signing_payloads"]
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 
-_FEW_ROWS = 6  # below this many, rows are encoded one by one
-_CHUNK_ROWS = 8192  # a matrix and its mask of about 150 columns stay in a core's cache
+_FEW_ROWS = 6  # up to this many, rows are encoded one by one
 _HASH_ROWS = 65536  # rows gathered at a time for hashing
-_EMPTY_STRING, _EMPTY_LIST = 0x80, 0xC0
-_PLACES = np.array([1 << 8 * place for place in range(8)], np.uint64)
-_SHORT = 55  # longest list whose length fits in the first byte (Yellow Paper, Appendix B)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +79,7 @@ class EncodedBatch:
         """Return the Keccak-256 of every row, uint8 of shape (n, 32); rows of one length are hashed together."""
         lengths = np.diff(self.offsets)
         digests = np.empty((len(self), 32), np.uint8)
-        for length in np.unique(lengths):
+        for length in np.flatnonzero(np.bincount(lengths)):
             same = np.flatnonzero(lengths == length)
             windows = np.lib.stride_tricks.sliding_window_view(self.data, int(length))
             for start in range(0, len(same), _HASH_ROWS):
@@ -122,13 +113,42 @@ def encode_transfers(transfers: Transfers, signatures: Bytes) -> EncodedBatch:
     highest = int(signatures[:, 64].max(initial=0))
     if highest > 1:
         raise ValueError(f"signatures: their recovery ids must be 0 or 1 (got {highest})")
-    if len(transfers) <= _FEW_ROWS:
-        return _encode_few(transfers, signatures)
     return _encode(transfers, signatures)
 
 
-def _encode_few(transfers: Transfers, signatures: Bytes) -> EncodedBatch:
-    """One transaction at a time: for a handful the matrix costs more than it saves."""
+def _encode(transfers: Transfers, signatures: Bytes | None) -> EncodedBatch:
+    """The rows as they are signed, or to be signed where there are no signatures."""
+    n = len(transfers)
+    if n <= _FEW_ROWS or chosen_kernel(None) == "reference":
+        return _one_by_one(transfers, signatures)
+    from l2sim.crypto.ethereum.transfer_kernel import MOST_ROW_BYTES, encode_rows
+
+    out, offsets = np.empty(n * MOST_ROW_BYTES, np.uint8), np.zeros(n + 1, np.int64)
+    wide = transfers.values_wei.dtype == np.uint8
+    none = np.empty((0, 0), np.uint8)
+    encode_rows(
+        _words(transfers.chain_id),
+        _words(transfers.nonces),
+        _words(transfers.max_priority_fees_wei),
+        _words(transfers.max_fees_wei),
+        _words(transfers.gas_limits),
+        np.ascontiguousarray(transfers.to),
+        _words(0 if wide else transfers.values_wei),
+        np.ascontiguousarray(transfers.values_wei) if wide else none,
+        none if signatures is None else np.ascontiguousarray(signatures),
+        out,
+        offsets,
+    )
+    return EncodedBatch(out[: offsets[-1]].copy(), offsets)
+
+
+def _words(column: Words | Bytes | int) -> Words:
+    """A column for the kernel; one entry where one number holds for all rows."""
+    return np.ascontiguousarray(np.array([column], np.uint64) if isinstance(column, int) else column)
+
+
+def _one_by_one(transfers: Transfers, signatures: Bytes | None) -> EncodedBatch:
+    """The readable twin of the kernel, and the faster for a handful of rows."""
 
     def at(column: Words | int, row: int) -> int:
         return column if isinstance(column, int) else int(column[row])
@@ -145,101 +165,13 @@ def _encode_few(transfers: Transfers, signatures: Bytes) -> EncodedBatch:
             max_fee_wei=at(transfers.max_fees_wei, row),
             gas_limit=at(transfers.gas_limits, row),
         )
-        rows.append(transaction.signed_bytes(signatures[row].tobytes()))
+        if signatures is None:
+            rows.append(transaction.signing_payload())
+        else:
+            rows.append(transaction.signed_bytes(signatures[row].tobytes()))
     offsets = np.zeros(len(rows) + 1, np.int64)
     np.cumsum([len(raw) for raw in rows], out=offsets[1:])
     return EncodedBatch(np.frombuffer(b"".join(rows), np.uint8), offsets)
-
-
-def _encode(transfers: Transfers, signatures: Bytes | None) -> EncodedBatch:
-    n = len(transfers)
-    offsets = np.zeros(n + 1, np.int64)
-    pieces = []
-    for start in range(0, n, _CHUNK_ROWS):
-        chunk = slice(start, min(start + _CHUNK_ROWS, n))
-        rows = _layout(transfers, signatures, chunk)
-        offsets[chunk.start + 1 : chunk.stop + 1] = rows.lengths
-        pieces.append(rows.slots[rows.used])
-    data = np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
-    return EncodedBatch(data, np.cumsum(offsets))
-
-
-class _Block(NamedTuple):
-    """Slots for one field or for whole rows, which of them each row uses, and how many that is; one row fits all."""
-
-    slots: Bytes
-    used: NDArray[np.bool_]
-    lengths: NDArray[np.int64]
-
-
-def _layout(transfers: Transfers, signatures: Bytes | None, chunk: slice) -> _Block:
-    """The matrix of one chunk: the type, up to two bytes of list prefix, then the fields."""
-    rows = chunk.stop - chunk.start
-    fields = list(_fields(transfers, signatures, chunk, rows))
-    width = 3 + sum([field.slots.shape[1] for field in fields])
-    slots, used = np.empty((rows, width), np.uint8), np.empty((rows, width), np.bool_)
-    lengths = np.zeros(rows, np.int64)
-    position = 3
-    for field in fields:
-        end = position + field.slots.shape[1]
-        slots[:, position:end], used[:, position:end] = field.slots, field.used
-        lengths += field.lengths
-        position = end
-    long = lengths > _SHORT  # every row stays below 256 bytes, so one byte of length is enough
-    slots[:, 0], used[:, 0] = TYPE[0], True
-    slots[:, 1], used[:, 1] = _EMPTY_LIST + _SHORT + 1, long
-    slots[:, 2], used[:, 2] = np.where(long, lengths, _EMPTY_LIST + lengths), True
-    return _Block(slots, used, lengths + 2 + long)
-
-
-def _fields(transfers: Transfers, signatures: Bytes | None, chunk: slice, rows: int) -> Iterator[_Block]:
-    """The encoded fields in order."""
-
-    def number(column: Words | Bytes | int) -> _Block:
-        return _numbers(np.array([column], np.uint64) if isinstance(column, int) else column[chunk])
-
-    yield number(transfers.chain_id)
-    yield number(transfers.nonces)
-    yield number(transfers.max_priority_fees_wei)
-    yield number(transfers.max_fees_wei)
-    yield number(transfers.gas_limits)
-    address = np.empty((rows, 1 + ADDRESS_BYTES), np.uint8)
-    address[:, 0], address[:, 1:] = _EMPTY_STRING + ADDRESS_BYTES, transfers.to[chunk]
-    yield _whole(address)
-    yield number(transfers.values_wei)
-    yield _whole(np.array([[_EMPTY_STRING, _EMPTY_LIST]], np.uint8))  # no data, no access list
-    if signatures is not None:
-        part = signatures[chunk]
-        yield _whole(np.where(part[:, 64:] == 0, np.uint8(_EMPTY_STRING), part[:, 64:]))
-        yield _numbers(part[:, :32])
-        yield _numbers(part[:, 32:64])
-
-
-def _whole(slots: Bytes) -> _Block:
-    """A field whose every slot is used."""
-    return _Block(slots, np.ones((1, slots.shape[1]), np.bool_), np.array([slots.shape[1]], np.int64))
-
-
-def _numbers(column: Words | Bytes) -> _Block:
-    """Numbers, uint64 (n,) or big-endian uint8 (n, width), without their leading zeros."""
-    if column.dtype == np.uint64:
-        digits = column.astype(">u8").view(np.uint8).reshape(-1, 8)
-        significant = column[:, None] >= _PLACES[::-1]
-        lengths = np.searchsorted(_PLACES, column, side="right")
-    else:
-        digits = column.astype(np.uint8, copy=False)
-        significant = np.ones(digits.shape, np.bool_)
-        lengths = np.full(len(digits), digits.shape[1], np.int64)
-        short = np.flatnonzero(digits[:, 0] == 0)  # one in 256 of signature halves
-        significant[short] = np.logical_or.accumulate(digits[short] != 0, axis=1)
-        lengths[short] = np.count_nonzero(significant[short], axis=1)
-    n, width = digits.shape
-    slots, used = np.empty((n, 1 + width), np.uint8), np.empty((n, 1 + width), np.bool_)
-    # A number from 1 to 127 stands for itself; zero is the empty string.
-    prefixed = (lengths != 1) | (digits[:, -1] >= _EMPTY_STRING)
-    slots[:, 0], slots[:, 1:] = _EMPTY_STRING + lengths, digits
-    used[:, 0], used[:, 1:] = prefixed, significant
-    return _Block(slots, used, lengths + prefixed)
 
 
 def _column(name: str, column: NDArray[np.generic], rows: int | None = None) -> NDArray[np.generic]:
