@@ -1,9 +1,9 @@
 """Settings of a Lightning-like channel network."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from l2sim.config import Config
 from l2sim.systems.lightning.node_config import Nodes
@@ -180,6 +180,14 @@ class Channels(Config):
     commitment_feerate_sat_per_kw: int = Field(253, ge=0, le=100_000)
     """Fee rate of commitment transactions, paid by the side that funded the channel (253: the lowest that is
     relayed; LND takes at most 2500 with anchors). 0 leaves the fee and its buffer out."""
+    dance: Literal["quick", "full"] = "quick"
+    """How HTLCs enter and leave commitments (BOLT 2). `quick`: each by six messages of its own, as if it were alone
+    in the channel. `full`: message by message with both sides' commitments, where a side has one unrevoked
+    signature at most and HTLCs wait for and share the next. Alone in a channel, both take the same time."""
+    commit_interval_ms: float = Field(0.0, ge=0, le=60_000)
+    """How long a node gathers its updates before it signs them (LND 50, CLN 10). Only `dance: full`."""
+    commit_batch: int = Field(10, ge=1, le=966)
+    """It signs at once when that many have gathered (LND config.go defaultChannelCommitBatchSize)."""
     confirmations: int = Field(3, ge=1, le=144)
     """Blocks from a funding transaction's inclusion until the channel is used (CLN 3; LND 1 to 6)."""
 
@@ -206,3 +214,12 @@ class LightningConfig(Config):
     """What nodes check and do, and when they are there."""
     latency: Latency = LognormalLatency(kind="lognormal")
     """The time of one message between two nodes."""
+
+    @model_validator(mode="after")
+    def _quick_dances_know_no_waiting(self) -> Self:
+        if self.channels.dance == "quick":
+            if self.channels.commit_interval_ms > 0:
+                raise ValueError("channels.commit_interval_ms must be 0 with dance: quick; use dance: full")
+            if self.nodes.availability is not None:
+                raise ValueError("nodes.availability must be left out with dance: quick; use channels.dance: full")
+        return self

@@ -156,7 +156,6 @@ class HtlcNetwork(ABC):
         state.lock(edge, amount_msat)
         attempt.left += 1
         self.under_way += 1
-        self._signer.add_htlc(attempt, hop)
         self._add(attempt, hop)
 
     def _open(self, attempt: Attempt, hop: int, cost_ns: int) -> None:

@@ -24,6 +24,7 @@ class QuickNetwork(HtlcNetwork):
 
     def _add(self, attempt: Attempt, hop: int) -> None:
         """The source sends update_add_htlc with commitment_signed."""
+        self._signer.add_htlc(attempt, hop)
         signed, done_ns = self._sign(attempt.nodes[hop], attempt.edges[hop])
         self._call_at(done_ns + self._latency_ns(), self._added, attempt, hop, signed)
 

@@ -37,6 +37,7 @@ from l2sim.engine import Streams
 from l2sim.errors import InvariantError
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.htlc import Attempt
+from l2sim.systems.lightning.link import Contents, LinkHtlc
 from l2sim.systems.lightning.refusals import Refusal
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState
@@ -93,6 +94,8 @@ class _Channel:
         self.funding = funding
         self.capacity_sat = sum(balances_msat) // MSAT_PER_SAT
         self.balances_msat = balances_msat
+        self.spare_msat = [0, 0]
+        """What each side owns beyond whole sat in all, which is in no output."""
         self.htlcs: dict[tuple[Attempt, int], tuple[int, Htlc]] = {}
         """HTLCs in the newest commitments: (attempt, hop) to (offering side, HTLC)."""
         factor = obscuring_factor(sides[0].basepoints.payment, sides[1].basepoints.payment)
@@ -112,17 +115,25 @@ class _Channel:
             for owner in (0, 1)
         )
 
-    def commitment(self, owner: int, number: int, feerate_sat_per_kw: int) -> Commitment:
-        """The owner's commitment of that number, with what is in the channel now."""
+    def commitment(
+        self, owner: int, number: int, feerate_sat_per_kw: int, contents: Contents | None = None
+    ) -> Commitment:
+        """The owner's commitment of that number, with these contents or with what is in the channel now."""
         side, peer = self.sides[owner], self.sides[1 - owner]
+        if contents is None:
+            balances, htlcs = self.balances_msat, list(self.htlcs.values())
+        else:
+            feerate_sat_per_kw = contents.feerate
+            balances = [msat - spare for msat, spare in zip(contents.balances_msat, self.spare_msat, strict=True)]
+            htlcs = [(htlc.side, _output(htlc)) for htlc in contents.htlcs]
         state = CommitmentState(
             number=number,
             keys=commitment_keys(side.basepoints, peer.basepoints, side.point(number)),
-            owner_msat=self.balances_msat[owner],
-            peer_msat=self.balances_msat[1 - owner],
+            owner_msat=balances[owner],
+            peer_msat=balances[1 - owner],
             feerate_per_kw=feerate_sat_per_kw,
-            offered=tuple(htlc for by, htlc in self.htlcs.values() if by == owner),
-            received=tuple(htlc for by, htlc in self.htlcs.values() if by != owner),
+            offered=tuple(htlc for by, htlc in htlcs if by == owner),
+            received=tuple(htlc for by, htlc in htlcs if by != owner),
         )
         return build_commitment(self.parameters[owner], state)
 
@@ -187,7 +198,7 @@ class RealSigner(Signer):
         balances = [funder_sat * MSAT_PER_SAT, other_sat * MSAT_PER_SAT]
         opened = _Channel(sides, payment.outpoint(0), balances, self._state.rules.dust_limit_sat)
         for owner in (0, 1):
-            self._exchange(opened, owner, 0)
+            self._exchange(opened, owner, 0, self._state.rules.commitment_feerate_sat_per_kw)
         if not renewal:
             self._channels[channel] = opened
         return payment.txid
@@ -280,7 +291,7 @@ class RealSigner(Signer):
 
     # The commitment dance.
 
-    def add_htlc(self, attempt: Attempt, hop: int) -> None:
+    def add_htlc(self, attempt: Attempt, hop: int) -> Htlc:
         """Put the HTLC of channel `hop` into the newest commitments."""
         edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
         channel = self._channel(edge >> 1)
@@ -288,6 +299,7 @@ class RealSigner(Signer):
         htlc = Htlc(amount_msat, self._payment_hash(attempt.payment), expiry)
         channel.balances_msat[edge & 1] -= amount_msat
         channel.htlcs[attempt, hop] = (edge & 1, htlc)
+        return htlc
 
     def remove_htlc(self, attempt: Attempt, hop: int, refusal: Refusal | None) -> None:
         """Take it out again, with the preimage or with a failure packet."""
@@ -314,8 +326,8 @@ class RealSigner(Signer):
     def read_failure(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
         """Unwrap the failure packet and check whom it names and why."""
         packet = self._packets.pop(attempt)
-        if hop == 0 and refusal.malformed:
-            return  # the payer's own peer could not read the onion, and told it so without a packet
+        if hop == 0:
+            return  # the payer knows by itself: its peer could not read the onion, or its channel is on chain
         if packet.failure is None:
             raise InvariantError(f"payment {attempt.payment}: a failed attempt must bring a failure packet")
         returned = unwrap_failure(packet.shared_secrets, packet.failure)
@@ -328,22 +340,23 @@ class RealSigner(Signer):
     def _preimage(self, payment: int) -> bytes:
         return self._streams.secret("lightning/preimage", payment)
 
-    def sign_commitment(self, edge: int) -> None:
+    def sign_commitment(self, edge: int, contents: Contents | None = None) -> None:
         """The source of `edge` signs the other side's next commitment and its HTLCs; the other verifies all."""
         channel = self._channel(edge >> 1)
         owner = 1 - (edge & 1)
         channel.sides[owner].signed += 1
-        htlcs = self._exchange(channel, owner, channel.sides[owner].signed)
-        if htlcs != self._state.outputs_of(edge >> 1):
-            raise InvariantError(
-                f"channel {edge >> 1}: its commitment must have {self._state.outputs_of(edge >> 1)} HTLC outputs "
-                f"(got {htlcs})"
-            )
+        feerate = self._state.feerate_of(edge >> 1)
+        htlcs = self._exchange(channel, owner, channel.sides[owner].signed, feerate, contents)
+        expected = self._state.outputs_of(edge >> 1) if contents is None else contents.outputs
+        if htlcs != expected:
+            raise InvariantError(f"channel {edge >> 1}: its commitment must have {expected} HTLC outputs (got {htlcs})")
 
-    def _exchange(self, channel: _Channel, owner: int, number: int) -> int:
+    def _exchange(
+        self, channel: _Channel, owner: int, number: int, feerate: int, contents: Contents | None = None
+    ) -> int:
         """Sign and verify the owner's commitment; returns its HTLC outputs."""
         peer = channel.sides[1 - owner]
-        commitment = channel.commitment(owner, number, self._state.rules.commitment_feerate_sat_per_kw)
+        commitment = channel.commitment(owner, number, feerate, contents)
         self._sign_and_verify(commitment.digest, peer.funding_secret, peer.funding_key)
         if commitment.htlcs:
             point = channel.sides[owner].point(number)
@@ -385,11 +398,20 @@ class RealSigner(Signer):
             balances = [int(state.balance_msat[e] + state.in_flight_msat[e]) for e in (2 * channel, 2 * channel + 1)]
             # L1 knows whole satoshi: what a network file states beyond them is in no output.
             spare_msat = sum(balances) % MSAT_PER_SAT
-            balances[0 if balances[0] >= spare_msat else 1] -= spare_msat
+            spare_side = 0 if balances[0] >= spare_msat else 1
+            balances[spare_side] -= spare_msat
             sides = self._sides(channel, renewal=False)
             funding = OutPoint(sha256(b"funding" + sides[0].funding_key).digest(), 0)
             live = self._channels[channel] = _Channel(sides, funding, balances, state.rules.dust_limit_sat)
+            live.spare_msat[spare_side] = spare_msat
         return live
+
+
+def _output(htlc: LinkHtlc) -> Htlc:
+    """What the HTLC's output says, as `add_htlc` made it."""
+    if htlc.output is None:
+        raise InvariantError(f"payment {htlc.attempt.payment}: the HTLC of hop {htlc.hop} must have an output")
+    return htlc.output
 
 
 def _spoil(onion: bytes, fault: Refusal) -> bytes:

@@ -10,7 +10,9 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from l2sim.crypto.bitcoin.htlc import Htlc
     from l2sim.systems.lightning.htlc import Attempt
+    from l2sim.systems.lightning.link import Contents
     from l2sim.systems.lightning.refusals import Refusal
 
 
@@ -41,8 +43,9 @@ class Signer:
         With a malformed onion for a fault, it finds that it cannot.
         """
 
-    def add_htlc(self, attempt: "Attempt", hop: int) -> None:
-        """The HTLC of channel `hop` enters the newest commitments."""
+    def add_htlc(self, attempt: "Attempt", hop: int) -> "Htlc | None":  # noqa: ARG002  # its child needs them
+        """The HTLC of channel `hop` enters the newest commitments; returns what its output says, if it is made."""
+        return None
 
     def remove_htlc(self, attempt: "Attempt", hop: int, refusal: "Refusal | None") -> None:
         """It leaves them: with the preimage to the target's balance, or with a failure back to the source's.
@@ -53,8 +56,11 @@ class Signer:
     def read_failure(self, attempt: "Attempt", hop: int, refusal: "Refusal") -> None:
         """The payer opens the failure packet and finds that the source of channel `hop` sent it, and why."""
 
-    def sign_commitment(self, edge: int) -> None:
-        """The source of `edge` signs the other side's next commitment; the other side verifies."""
+    def sign_commitment(self, edge: int, contents: "Contents | None" = None) -> None:
+        """The source of `edge` signs the other side's next commitment; the other side verifies.
+
+        `contents` is what that commitment says, where each side's is kept; else it says what is in the channel now.
+        """
 
     def revoke(self, edge: int) -> None:
         """The source of `edge` reveals the secret of its oldest unrevoked commitment; the other side checks it."""

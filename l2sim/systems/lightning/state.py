@@ -98,6 +98,8 @@ class ChannelState:
         """Untrimmed HTLCs in the newest commitment transactions."""
         self.dust_msat = np.zeros(channels, np.int64)
         """Amounts of the trimmed ones."""
+        self.rate = np.zeros(channels, np.int32)
+        """Which of the fee rates in use its commitments have (`feerate_of`)."""
         self.connected = np.ones(channels, np.bool_)
         """Whether both ends are there and talk to each other."""
         self.settled = np.zeros(channels, np.int64)
@@ -114,14 +116,25 @@ class ChannelState:
         self.check("channels at the start")
 
     def _make_fee_tables(self, rules: Channels) -> None:
-        """Tabulate what the funder must be able to pay, by the number of untrimmed HTLCs."""
-        rate = rules.commitment_feerate_sat_per_kw
+        """Tabulate what the funder must be able to pay, by fee rate and number of untrimmed HTLCs."""
+        self._feerates: list[int] = []
+        self._rate_index: dict[int, int] = {}
+        self._fee_msat: list[list[int]] = []
+        self._buffer_msat: list[list[int]] = []
+        self._add_feerate(rules.commitment_feerate_sat_per_kw)
+
+    def _add_feerate(self, rate: int) -> int:
+        """Make the tables of one more fee rate; returns its index."""
+        # Without a fee rate the scenario leaves commitment fees out, and the anchors with them.
         anchors_msat = ANCHORS_SAT * MSAT_PER_SAT if rate else 0
-        counts = range(2 * rules.max_accepted_htlcs + 3)
-        self._fee_msat = [commitment_fee_msat(rate, n) + anchors_msat for n in counts]
-        self._buffer_msat = [commitment_fee_msat(BUFFER_FACTOR * rate, n) + anchors_msat for n in counts]
+        counts = range(2 * self.rules.max_accepted_htlcs + 3)
+        self._fee_msat.append([commitment_fee_msat(rate, n) + anchors_msat for n in counts])
+        self._buffer_msat.append([commitment_fee_msat(BUFFER_FACTOR * rate, n) + anchors_msat for n in counts])
         self._fee_table = np.array(self._fee_msat, np.int64)
         self._buffer_table = np.array(self._buffer_msat, np.int64)
+        self._feerates.append(rate)
+        index = self._rate_index[rate] = len(self._feerates) - 1
+        return index
 
     def _make_views(self) -> None:
         self._phase = self.phase.data
@@ -135,6 +148,7 @@ class ChannelState:
         self._outputs = self.outputs.data
         self._dust = self.dust_msat.data
         self._connected = self.connected.data
+        self._rate = self.rate.data
         self._in_flight_cap = self.in_flight_cap_msat.data
         self._settled = self.settled.data
         self._settled_msat = self.settled_msat.data
@@ -178,9 +192,9 @@ class ChannelState:
         outputs = self._outputs[channel] + (amount_msat >= self.dust_limit_msat)
         if edge & 1:
             # The funder, on the other side, must still be able to pay for the commitment.
-            if left < 0 or self._balance[edge - 1] < self._fee_msat[outputs]:
+            if left < 0 or self._balance[edge - 1] < self._fee_msat[self._rate[channel]][outputs]:
                 return Refusal.INSUFFICIENT_BALANCE
-        elif left < self._buffer_msat[outputs + 1]:
+        elif left < self._buffer_msat[self._rate[channel]][outputs + 1]:
             return Refusal.INSUFFICIENT_BALANCE
         return None
 
@@ -214,10 +228,10 @@ class ChannelState:
         channels = edges >> 1
         outputs = self.outputs[channels] + new_outputs
         funder = (edges & 1) == 0
-        cushion = np.where(funder, self._buffer_table[outputs + 1], 0)
+        cushion = np.where(funder, self._buffer_table[self.rate[channels], outputs + 1], 0)
         left: npt.NDArray[np.int64] = self.balance_msat[edges] - self.reserve_msat[channels] - cushion
         if waived < Waived.OTHER_SIDES_FEE:
-            left[~funder & (self.balance_msat[edges ^ 1] < self._fee_table[outputs])] = -1
+            left[~funder & (self.balance_msat[edges ^ 1] < self._fee_table[self.rate[channels], outputs])] = -1
         return left
 
     def lock(self, edge: int, amount_msat: int) -> None:
@@ -268,6 +282,17 @@ class ChannelState:
             )
         self._in_flight[edge] = in_flight
         self._htlcs[edge] -= 1
+
+    def feerate_of(self, channel: int) -> int:
+        """The fee rate of the channel's commitments, in sat per kw."""
+        return self._feerates[self._rate[channel]]
+
+    def set_feerate(self, channel: int, feerate_sat_per_kw: int) -> None:
+        """Another fee rate for the channel's commitments, as its funder proposed."""
+        index = self._rate_index.get(feerate_sat_per_kw)
+        if index is None:
+            index = self._add_feerate(feerate_sat_per_kw)
+        self._rate[channel] = index
 
     def outputs_of(self, channel: int) -> int:
         """Untrimmed HTLCs in the channel's newest commitments."""

@@ -14,6 +14,7 @@ from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
 from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.forwarding import Judge, Policies
+from l2sim.systems.lightning.full_dance import FullNetwork
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
 from l2sim.systems.lightning.latency import LatencySampler
@@ -62,10 +63,15 @@ class LightningSystem(PaymentSystem):
         latency = LatencySampler(config.latency, streams.get("lightning/latency"))
         self.policies = Policies(population.graph, ns(config.nodes.policy_grace_s))
         judge = Judge(config.nodes, self.policies, environment, chain, streams, config.payer.final_cltv_blocks)
-        self.htlcs: HtlcNetwork = QuickNetwork(
+        parts = (
             environment, self.state, judge, latency, self.dance, self._signer, self.payments, self._idle,
             population.graph.node_count,
         )  # fmt: skip
+        self.htlcs: HtlcNetwork
+        if config.channels.dance == "quick":
+            self.htlcs = QuickNetwork(*parts)
+        else:
+            self.htlcs = FullNetwork(*parts, rules=config.channels)
         self.payments.use(self.htlcs)
         # Users that are nodes already have no channels of their own, and so no use for these settings.
         users = config.users if isinstance(config.users, AttachedUsers) else AttachedUsers()

@@ -1,0 +1,210 @@
+"""One channel between two nodes that know only what they were told: any order of events keeps them of one mind.
+
+Both sides add, fulfil, fail, change the fee, sign, lose the connection and come back, in any order, over a wire that
+keeps the order of each direction and loses what is under way when it breaks. A second bookkeeper at each end sees
+messages only. It must find in each signature exactly the updates it was sent and those of its own that the other
+has revoked for, and must arrive at the same commitment.
+"""
+
+from types import SimpleNamespace
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from l2sim.systems.lightning.config import Channels
+from l2sim.systems.lightning.link import ADD, FAIL, FEE, FULFIL, Commit, Contents, Link, LinkHtlc, Reestablish, Revoke
+from l2sim.systems.lightning.link import Update as LinkUpdate
+from l2sim.systems.lightning.state import ChannelState, commitment_fee_msat
+from tests.support.lightning import SAT, line
+
+LEFT, RIGHT = 300_000 * SAT, 200_000 * SAT
+FEERATES = (253, 500, 1_000, 2_500)
+
+
+class Bookkeeper:
+    """What one end works out from the messages it gets."""
+
+    def __init__(self, dust_limit_msat):
+        self.mine = Contents([LEFT, RIGHT], FEERATES[0])
+        self.received = []  # the other side's updates that no signature has covered
+        self.under_signature = []  # own updates in a signature of one's own that awaits a revocation
+        self.revoked_for = []  # own updates that the other side has revoked for, due in the next signature
+        self.dust_limit_msat = dust_limit_msat
+
+    def signed(self, commit):
+        self.under_signature = list(commit.of_signer)
+
+    def got(self, message):
+        if isinstance(message, LinkUpdate):
+            self.received.append(message)
+        elif isinstance(message, Revoke):
+            self.revoked_for += self.under_signature
+            self.under_signature = []
+        elif isinstance(message, Commit):
+            assert message.of_signer == self.received
+            assert message.of_receiver == self.revoked_for
+            for update in [*message.of_receiver, *message.of_signer]:
+                self.mine.apply(update, self.dust_limit_msat)
+            self.mine.number += 1
+            assert message.htlcs == self.mine.outputs
+            self.received, self.revoked_for = [], []
+
+    def lost(self):
+        self.received = []
+
+
+class OneChannel(RuleBasedStateMachine):
+    """A channel from funding to its last HTLC."""
+
+    def __init__(self):
+        super().__init__()
+        graph = line((LEFT // SAT, RIGHT // SAT))
+        rules = Channels(max_accepted_htlcs=6, commitment_feerate_sat_per_kw=FEERATES[0])
+        self.state = ChannelState(graph, rules, graph.balance_msat)
+        self.link = Link((LEFT, RIGHT), self.state.dust_limit_msat, FEERATES[0])
+        self.books = [Bookkeeper(self.state.dust_limit_msat) for _ in range(2)]
+        self.wires = ([], [])  # to each side
+        self.back = [True, True]  # whether each has answered the other's channel_reestablish
+        self.open_htlcs = []  # committed for good, not being removed
+        self.closing = False
+        self.count = 0
+
+    def send(self, side, messages):
+        self.wires[1 - side].extend(messages)
+
+    @precondition(lambda self: not self.closing)
+    @rule(side=st.integers(0, 1), amount_msat=st.integers(1, 150_000_000) | st.integers(353_000, 355_000))
+    def add(self, side, amount_msat):
+        if self.state.refusal(side, amount_msat) is not None:
+            return
+        self.state.lock(side, amount_msat)
+        # The adder keeps its reserve, and the funder can pay for either commitment with all that may be in it.
+        assert self.state.balance_msat[side] >= self.state.reserve_msat[0]
+        self.count += 1
+        htlc = LinkHtlc(SimpleNamespace(payment=self.count), 0, side, amount_msat)
+        self.link.propose(side, LinkUpdate(ADD, htlc))
+
+    @precondition(lambda self: self.open_htlcs)
+    @rule(fulfilled=st.booleans(), data=st.data())
+    def remove(self, fulfilled, data):
+        htlc = self.open_htlcs.pop(data.draw(st.integers(0, len(self.open_htlcs) - 1)))
+        self.link.propose(1 - htlc.side, LinkUpdate(FULFIL if fulfilled else FAIL, htlc))
+
+    @precondition(lambda self: not self.closing)
+    @rule(feerate=st.sampled_from(FEERATES))
+    def change_fee(self, feerate):
+        htlcs = int(self.state.htlcs.sum())
+        if self.state.balance_msat[0] < commitment_fee_msat(2 * feerate, htlcs + 1) + 660 * SAT:
+            return
+        self.state.set_feerate(0, feerate)
+        self.link.propose(0, LinkUpdate(FEE, feerate=feerate))
+
+    @rule(side=st.integers(0, 1))
+    def announce(self, side):
+        if self.link.connected and self.back[side]:
+            self.send(side, self.link.announce(side))
+
+    @rule(side=st.integers(0, 1))
+    def sign(self, side):
+        if self.link.can_sign(side) and self.back[side]:
+            updates = self.link.announce(side)
+            commit = self.link.sign(side)
+            self.books[side].signed(commit)
+            self.send(side, [*updates, commit])
+
+    @rule(side=st.integers(0, 1))
+    def deliver(self, side):
+        if not self.wires[side]:
+            return
+        message = self.wires[side].pop(0)
+        self.books[side].got(message)
+        if isinstance(message, Commit):
+            self.send(side, [self.link.take_commit(side, message)])
+        elif isinstance(message, Revoke):
+            for update in self.link.take_revoke(side, message):
+                self.committed(update)
+        elif isinstance(message, Reestablish):
+            self.send(side, self.link.resend(side, message))
+            self.back[side] = True
+
+    def committed(self, update):
+        if update.kind == ADD:
+            self.open_htlcs.append(update.htlc)
+        elif update.kind != FEE:
+            htlc = update.htlc
+            self.state.drop_output(htlc.side, htlc.amount_msat)
+            if update.kind == FULFIL:
+                self.state.settle(htlc.side, htlc.amount_msat, 0)
+            else:
+                self.state.release(htlc.side, htlc.amount_msat)
+
+    @precondition(lambda self: self.link.connected)
+    @rule()
+    def disconnect(self):
+        self.link.disconnect()
+        for side in (0, 1):
+            self.wires[side].clear()
+            self.books[side].lost()
+
+    @precondition(lambda self: not self.link.connected)
+    @rule()
+    def reconnect(self):
+        self.link.connected = True
+        self.back = [False, False]
+        for side in (0, 1):
+            self.send(side, [self.link.reestablish(side)])
+
+    @rule()
+    def close(self):
+        """No new HTLCs; those that are there may still end."""
+        self.closing = True
+
+    @invariant()
+    def money_is_conserved(self):
+        for side in self.link.sides:
+            assert side.contents.total_msat() == LEFT + RIGHT
+            assert min(side.contents.balances_msat) >= 0
+        self.state.check("property")
+        assert sum(self.state.money_msat()) == LEFT + RIGHT
+
+    @invariant()
+    def the_funder_can_pay_for_both_commitments(self):
+        for side in self.link.sides:
+            contents = side.contents
+            fee = commitment_fee_msat(contents.feerate, contents.outputs)
+            assert contents.balances_msat[0] >= fee + 660 * SAT
+
+    @invariant()
+    def nobody_signs_twice_without_a_revocation(self):
+        for side in self.link.sides:
+            assert side.signed - side.peer_revoked in (0, 1)
+
+    def teardown(self):
+        """Whatever happened, with the connection back and all messages through both sides say the same."""
+        if not self.link.connected:
+            self.reconnect()
+        for _ in range(30):
+            if self.link.quiet:
+                break
+            for side in (0, 1):
+                while self.wires[side]:
+                    self.deliver(side)
+            while self.open_htlcs:
+                htlc = self.open_htlcs.pop()
+                self.link.propose(1 - htlc.side, LinkUpdate(FAIL, htlc))
+            for side in (0, 1):
+                self.sign(side)
+        assert self.link.quiet
+        for side, book in zip(self.link.sides, self.books, strict=True):
+            for contents in (side.contents, book.mine):
+                assert contents.balances_msat == self.state.balance_msat.tolist()
+                assert contents.feerate == self.state.feerate_of(0)
+                assert contents.outputs == 0
+        assert not self.state.in_use(0)
+        self.state.begin_closing(0)
+        assert sum(self.state.close(0)) == LEFT + RIGHT
+
+
+TestOneChannel = OneChannel.TestCase
+TestOneChannel.settings = settings(max_examples=50, stateful_step_count=60, deadline=None)
