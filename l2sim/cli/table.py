@@ -85,6 +85,7 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("payee assured, 95 %", lambda s: seconds(s["latency_s"]["assured"]["p95"])),
     ("final, median", lambda s: seconds(s["latency_s"]["final"]["p50"])),
     ("fee, mean, USD", lambda s: usd(s["fee_usd"]["mean"])),
+    ("fee that covers operators", lambda s: usd(s.get("breakeven_fee_usd"))),
     ("cost of a payment, USD", lambda s: usd(s["cost_usd_per_payment"])),
     ("L1 bytes of a payment", lambda s: number(s["l1_bytes_per_payment"])),
     ("capital locked, USD", lambda s: usd(s["capital_locked_usd"])),

@@ -32,6 +32,8 @@ def comparison(data: RunData) -> list[Row]:
         row("final, 95 %", lambda s: seconds(s["latency_s"]["final"]["p95"])),
         row("fee, median", lambda s: usd(s["fee_usd"]["p50"])),
         row("fee, 95 %", lambda s: usd(s["fee_usd"]["p95"])),
+        row("fee at which operators break even", lambda s: usd(s.get("breakeven_fee_usd"))),
+        row("operators' margin", lambda s: usd(s["cost_usd"]["operators_margin"])),
         row("cost a payment, all amortised", lambda s: usd(s["cost_usd_per_payment"])),
         row("coming in and going out, a user", lambda s: usd(s["fixed_cost_usd_per_user"])),
         row("all other cost, a payment", lambda s: usd(s["running_cost_usd_per_payment"])),

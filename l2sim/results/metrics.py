@@ -7,6 +7,7 @@ Rates and latencies are over completed payments, amounts of money in US dollars 
 - *latency to assurance (finality)*: from submission until the payee may act on the money (until nobody can
   take it back).
 - *fee*: what the payer paid on top of the amount.
+- *breakeven fee*: the mean fee of a payment at which operators neither earn nor lose.
 - *cost*: what users pay for the system (L1 fees for coming in, for paying and for going out, and fees to
   operators) plus what operators lose, if their own costs exceed the fees they took.
 - *cost at n payments a user*: (what coming in and going out cost, a user) / n + all other cost, a payment. It is
@@ -86,6 +87,11 @@ class Cost:
     def operators_margin(self) -> float:
         """What operators earn after their costs; negative is a loss."""
         return self.service + self.leaving_service - self.operators_l1 - self.operators_other
+
+    @property
+    def operators_breakeven(self) -> float:
+        """What operators must take from payers in fees for a margin of nothing."""
+        return max(0.0, self.operators_l1 + self.operators_other - self.leaving_service)
 
     @property
     def fixed(self) -> float:
@@ -212,6 +218,7 @@ def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices) -> dict
             "total": cost.total,
         },
         "cost_usd_per_payment": each(cost.total),
+        "breakeven_fee_usd": each(cost.operators_breakeven),
         "fixed_cost_usd_per_user": fixed_per_user(facts, cost),
         "running_cost_usd_per_payment": each(cost.running),
         "payments_per_user": count / facts.users_in if facts.users_in else None,

@@ -7,9 +7,10 @@ import pytest
 
 from l2sim.crypto.ethereum.transfers import Transfers, encode_transfers
 from l2sim.l1.ethereum.forks import fork_named
+from l2sim.systems.rollup.charges import FeeSchedule, L1Prices
 from l2sim.systems.rollup.config import FeeConfig
 from l2sim.systems.rollup.fastlz import fastlz_length, fastlz_lengths
-from l2sim.systems.rollup.fees import LONGEST_TRANSFER_BYTES, FeeSchedule, estimated_size, l1_data_fee, l1_gas
+from l2sim.systems.rollup.fees import LONGEST_TRANSFER_BYTES, estimated_size, l1_data_fee, l1_gas
 from l2sim.systems.rollup.posting import cheaper_medium, gas_per_calldata_byte
 from tests.shared import shared
 
@@ -76,7 +77,7 @@ def test_no_plain_transfer_passes_the_least_size_even_with_its_longest_numbers()
 
 
 def test_a_transfer_pays_l2_gas_and_the_data_fee() -> None:
-    schedule = FeeSchedule(FeeConfig(l2_base_fee_wei=1_000, priority_fee_wei=10))
+    schedule = FeeSchedule(FeeConfig(l2_base_fee_wei=1_000, priority_fee_wei=10), L1Prices(0, 0))
     data_fee = l1_data_fee(0, 10**9, 10**7, 5_227, 1_014_213)
     assert schedule.quote(21_000, 10**9, 10**7) == 21_000 * 1_010 + data_fee
     assert data_fee == 100 * (16 * 10**9 * 5_227 + 10**7 * 1_014_213) // 10**6

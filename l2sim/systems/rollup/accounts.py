@@ -11,7 +11,7 @@ from l2sim.crypto.trees.sparse import SparseMerkleTree
 from l2sim.crypto.work import Work
 from l2sim.errors import InvariantError
 from l2sim.money import Prices
-from l2sim.systems.rollup.kernels import Words, execute_transfers, join, split
+from l2sim.systems.rollup.kernels import Words, execute_metered, execute_transfers, join, split
 
 TREE_DEPTH: Final = 32
 LEAF_BYTES: Final = 64
@@ -104,6 +104,24 @@ class Accounts:
             payers, payees, *amounts, np.uint64(fee_wei), room, verdicts, nonces,
         )  # fmt: skip
         return verdicts[:taken], nonces[:taken]
+
+    def execute_metered(
+        self,
+        payers: npt.NDArray[np.int32],
+        payees: npt.NDArray[np.int32],
+        amounts: tuple[Words, Words],
+        fees: Words,
+        gas: Indices,
+        room_gas: int,
+        signed_nonces: Words,
+    ) -> npt.NDArray[np.uint8]:
+        """Execute signed payments in order as far as gas and nonces go: verdicts of those that were looked at."""
+        verdicts = np.zeros(len(payers), np.uint8)
+        taken = execute_metered(
+            self.low, self.high, self.nonces, self.is_open, self._touched,
+            payers, payees, *amounts, fees, gas, room_gas, signed_nonces, verdicts,
+        )  # fmt: skip
+        return verdicts[:taken]
 
     def take_credits(self) -> tuple[tuple[int, int], ...]:
         """The deposits credited since the last call: accounts and wei."""

@@ -4,7 +4,7 @@ Gas figures of OP Stack contracts are those of the gas snapshot that its authors
 (ethereum-optimism/optimism 0020adc2, packages/contracts-bedrock/.gas-snapshot) plus 21,000 a transaction, rounded.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -15,9 +15,41 @@ MOST_FEE_WEI = 2**63 - 1
 """Most that a payment's fee, or a batch's, may come to: what results can record, 9.2 ether."""
 DEAREST_L1_WEI = 10**12
 """Base fee and blob base fee of L1 at which a transfer's fee must still be below that: 1,000 gwei."""
+OpForkName = Literal[
+    "bedrock", "regolith", "canyon", "delta", "ecotone", "fjord", "granite", "holocene", "isthmus", "jovian", "karst"
+]
+OP_FORK_ORDER: tuple[str, ...] = get_args(OpForkName)
 FormatName = Literal["singular", "span", "nitro", "state_diffs", "chunks"]
 LEVELS = {"zlib": 9, "brotli": 11}
 """Highest level of each compression."""
+
+
+class MixConfig(Config):
+    """Shares of the kinds of transactions by which payments are made; payments stay payments, gas and bytes differ."""
+
+    transfer: float = Field(default=1.0, ge=0, le=1)
+    """Plain transfers of 21,000 gas."""
+    token_transfer: float = Field(default=0.0, ge=0, le=1)
+    """Calls of a token contract: 68 bytes of data."""
+    swap: float = Field(default=0.0, ge=0, le=1)
+    """Calls of an exchange: 260 bytes of data."""
+    user_operation: float = Field(default=0.0, ge=0, le=1)
+    """Operations of smart accounts (ERC-4337), in bundles (`bundles.py`)."""
+    token_transfer_gas: int = Field(default=52_000, ge=21_000, le=MAX_L1_GAS)
+    """L2 gas of a token transfer to somebody who holds the token already; an assumption, tokens differ."""
+    swap_gas: int = Field(default=130_000, ge=21_000, le=MAX_L1_GAS)
+    """L2 gas of a swap in one pool; an assumption, exchanges differ."""
+    bundle_size: int = Field(default=10, ge=1, le=1_000)
+    """Most operations of a bundle; each is charged its share of the bundle's fixed gas at this size."""
+    aggregate: Literal["none", "bls12-381", "bn254"] = "none"
+    """Whether operations carry signatures of their own or one aggregate stands for the bundle's, on which curve."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "MixConfig":
+        total = self.transfer + self.token_transfer + self.swap + self.user_operation
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of all kinds must add up to 1 (got {total})")
+        return self
 
 
 class SequencerConfig(Config):
@@ -33,12 +65,50 @@ class SequencerConfig(Config):
     """How a signature is checked: the signer's key recovered from it, as Ethereum does, or the signature verified
     with the key that the account registered when it was opened, as payment rollups of the Loopring kind do: faster,
     and without a look at the recovery bit."""
+    ordering: Literal["arrival", "priority"] = "arrival"
+    """Who comes first: whoever came first, or whoever pays the higher priority fee, each user's own payments in their
+    order (go-ethereum's miner)."""
+    mix: MixConfig = Field(default_factory=lambda: MixConfig())
+    """What kinds of transactions payments are made by."""
     mempool_limit: int = Field(default=1_000_000, ge=1, le=10**9)
     """Payments that may wait for a block; those beyond it are dropped."""
 
 
 class FeeConfig(Config):
-    """What users pay: L2 gas, and their share of the L1 data by the OP Stack's Fjord rule."""
+    """What users pay: L2 gas, and their share of the L1 data by the chain's rule."""
+
+    rule: Literal["op", "arbitrum", "pubdata"] = "op"
+    """Whose rule the L1 data is charged by: the OP Stack's, Arbitrum's, or a price for each byte of state changed, as
+    zkSync Era and Starknet have it."""
+    op_fork: OpForkName = "fjord"
+    """With `op`: the fork whose formula it is."""
+    overhead: int = Field(default=188, ge=0, le=10**9)
+    """With `op` before Ecotone: gas added to each transaction (optimism, mainnet.json)."""
+    scalar: int = Field(default=684_000, ge=0, le=2**32 - 1)
+    """With `op` before Ecotone: weight of the L1 base fee, millionths (optimism, mainnet.json)."""
+    operator_fee_scalar: int = Field(default=0, ge=0, le=2**32 - 1)
+    """With `op` since Isthmus: operator fee by gas, millionths of a wei (Isthmus) or hundreds of wei (Jovian)."""
+    operator_fee_constant_wei: int = Field(default=0, ge=0, le=2**63 - 1)
+    """With `op` since Isthmus: operator fee besides, wei a transaction."""
+    arbitrum_price_wei: int | None = Field(default=None, ge=0, le=10**15)
+    """With `arbitrum`: price of a unit (a sixteenth of a compressed byte) at the start, wei; by default L1's base
+    fee. From then on it follows what batches cost."""
+    arbitrum_reward_wei: int = Field(default=10, ge=0, le=10**12)
+    """With `arbitrum`: reward for each unit (InitialPerUnitReward)."""
+    arbitrum_equilibration_units: int = Field(default=160_000_000, ge=100, le=10**12)
+    """With `arbitrum`: units over which a surplus or debt is worked off (InitialEquilibrationUnitsV6)."""
+    arbitrum_inertia: int = Field(default=10, ge=1, le=10**6)
+    """With `arbitrum`: how slowly the price moves (InitialInertia)."""
+    pubdata_bytes: int = Field(default=60, ge=0, le=10**6)
+    """With `pubdata`: bytes of state that a transaction is charged for. On zkSync Era a transfer changes two balances
+    and a nonce: three slots of 4 bytes of number, one of operation and up to 15 of value."""
+    pubdata_in: Literal["blob", "calldata"] = "blob"
+    """With `pubdata`: what a byte is charged at, the blob base fee or 16 gas at the base fee."""
+    pubdata_overcharge_percent: int = Field(default=100, ge=0, le=10_000)
+    """With `pubdata`: the charge in per cent of that price: above 100 for blobs that are not full."""
+    tip_sigma: float = Field(default=0.0, ge=0, le=3)
+    """Standard deviation of the logarithm of users' priority fees around `priority_fee_wei`, each payment's its own;
+    at 0 all pay the same."""
 
     l2_base_fee_wei: int = Field(default=200_000, ge=0, le=10**15)
     """L2 base fee, wei per gas, held constant: the floor of Base since Jovian (base/contract-deployments 532)."""
@@ -199,6 +269,14 @@ class RollupConfig(Config):
     """What makes the L2 state final: a challenge window or a proof."""
 
     @property
+    def plain(self) -> bool:
+        """Whether all payments are plain transfers that pay the same fee and are taken as they come."""
+        fees, sequencer = self.fees, self.sequencer
+        fjord_or_later = OP_FORK_ORDER.index(fees.op_fork) >= OP_FORK_ORDER.index("fjord")
+        same_fee = (fees.rule == "op" and fjord_or_later) or fees.rule == "pubdata"
+        return same_fee and not fees.tip_sigma and sequencer.ordering == "arrival" and sequencer.mix.transfer == 1
+
+    @property
     def batch_format(self) -> FormatName:
         """The form of batch: as set, or what goes with the settlement."""
         if self.batcher.format is not None:
@@ -209,6 +287,12 @@ class RollupConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> "RollupConfig":
+        few = self.batcher.format == "chunks"
+        if few and not self.plain:
+            raise ValueError(
+                "batcher.format chunks must go with plain transfers, all at one fee, in order of arrival "
+                "(got another sequencer.mix, sequencer.ordering, fees.rule, fees.op_fork or fees.tip_sigma)"
+            )
         if self.batcher.format == "span" and self.sequencer.block_time_s % 1:
             raise ValueError(
                 "sequencer.block_time_s must be whole seconds with batcher.format span, which tells time in them "

@@ -5,8 +5,6 @@ Source: ethereum-optimism/specs fd72cf79, specs/protocol/fjord/exec-engine.md. E
 
 from typing import Final
 
-from l2sim.systems.rollup.config import FeeConfig
-
 INTERCEPT: Final = -42_585_600
 """Bytes, in millionths, that the regression takes off every transaction."""
 FASTLZ_COEFFICIENT: Final = 836_500
@@ -50,26 +48,3 @@ def l1_data_fee(
 def l1_gas(fastlz_bytes: int) -> int:
     """The L1 gas that a receipt reports since Fjord: 16 for each byte of the estimated size."""
     return estimated_size(fastlz_bytes) * GAS_PER_BYTE // 1_000_000
-
-
-class FeeSchedule:
-    """What L2 transactions cost at given L1 fees.
-
-    Every plain transfer pays for the least size of 100 bytes: it is too short for its FastLZ length to pass 170
-    (`LONGEST_TRANSFER_BYTES`), whatever its signature. So one quote holds for all of a block.
-    """
-
-    def __init__(self, config: FeeConfig) -> None:
-        self._config = config
-        self.gas_price_wei = config.l2_base_fee_wei + config.priority_fee_wei
-        """What users pay per L2 gas."""
-        self.max_fee_wei = 2 * config.l2_base_fee_wei + config.priority_fee_wei
-        """The cap that wallets write into their transactions."""
-
-    def quote(self, l2_gas: int, l1_base_fee_wei: int, blob_base_fee_wei: int) -> int:
-        """The fee in wei of a plain transfer that uses `l2_gas`."""
-        config = self._config
-        data_fee = l1_data_fee(
-            0, l1_base_fee_wei, blob_base_fee_wei, config.l1_base_fee_scalar, config.l1_blob_base_fee_scalar
-        )
-        return l2_gas * self.gas_price_wei + data_fee

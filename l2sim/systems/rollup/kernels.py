@@ -68,6 +68,94 @@ def execute_transfers(
     return taken
 
 
+@njit(cache=True)
+def execute_metered(
+    low: Words,
+    high: Words,
+    nonces: Words,
+    is_open: npt.NDArray[np.bool_],
+    touched: npt.NDArray[np.bool_],
+    payers: npt.NDArray[np.int32],
+    payees: npt.NDArray[np.int32],
+    amounts_low: Words,
+    amounts_high: Words,
+    fees: Words,
+    gas: npt.NDArray[np.int64],
+    room_gas: int,
+    signed_nonces: Words,
+    verdicts: npt.NDArray[np.uint8],
+) -> int:
+    """Execute payments in order, each at its own fee and gas, until the gas is used up; return how many were looked at.
+
+    The transactions are signed already: one whose nonce is not the payer's, because an earlier one was not executed,
+    ends the run, so that it can be signed anew.
+    """
+    taken = 0
+    for k in range(len(payers)):
+        payer = payers[k]
+        if gas[k] > room_gas or signed_nonces[k] != nonces[payer]:
+            break
+        taken += 1
+        if not is_open[payer]:
+            verdicts[k] = CLOSED
+            continue
+        cost_low = amounts_low[k] + fees[k]
+        cost_high = amounts_high[k] + np.uint64(cost_low < fees[k])
+        if high[payer] < cost_high or (high[payer] == cost_high and low[payer] < cost_low):
+            verdicts[k] = INSUFFICIENT
+            continue
+        payee = payees[k]
+        high[payer] -= cost_high + np.uint64(low[payer] < cost_low)
+        low[payer] -= cost_low
+        low[payee] += amounts_low[k]
+        high[payee] += amounts_high[k] + np.uint64(low[payee] < amounts_low[k])
+        is_open[payee] = True
+        nonces[payer] += np.uint64(1)
+        touched[payer] = True
+        touched[payee] = True
+        verdicts[k] = DONE
+        room_gas -= gas[k]
+    return taken
+
+
+def execute_metered_plain(
+    low: Words,
+    high: Words,
+    nonces: Words,
+    is_open: npt.NDArray[np.bool_],
+    touched: npt.NDArray[np.bool_],
+    payers: npt.NDArray[np.int32],
+    payees: npt.NDArray[np.int32],
+    amounts_low: Words,
+    amounts_high: Words,
+    fees: Words,
+    gas: npt.NDArray[np.int64],
+    room_gas: int,
+    signed_nonces: Words,
+    verdicts: npt.NDArray[np.uint8],
+) -> int:
+    """`execute_metered` with Python's own whole numbers, to be read."""
+    left = room_gas
+    for k in range(len(payers)):
+        payer, payee = int(payers[k]), int(payees[k])
+        amount, fee = join(amounts_low[k], amounts_high[k]), int(fees[k])
+        if int(gas[k]) > left or signed_nonces[k] != nonces[payer]:
+            return k
+        if not is_open[payer]:
+            verdicts[k] = CLOSED
+        elif join(low[payer], high[payer]) < amount + fee:
+            verdicts[k] = INSUFFICIENT
+        else:
+            low[payer], high[payer] = split(join(low[payer], high[payer]) - amount - fee)
+            low[payee], high[payee] = split(join(low[payee], high[payee]) + amount)
+            is_open[payee] = True
+            nonces[payer] += np.uint64(1)
+            touched[payer] = touched[payee] = True
+            verdicts[k] = DONE
+            left -= int(gas[k])
+    return len(payers)
+
+
 def execute_transfers_plain(
     low: Words,
     high: Words,

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from l2sim.crypto.ethereum.transfers import EncodedBatch
 from l2sim.crypto.hashing.reference import keccak256
 from l2sim.crypto.work import Work
 from l2sim.engine import NS_PER_S, Call, Server, ns
@@ -17,12 +18,20 @@ from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import Accounts, amounts_in_wei
 from l2sim.systems.rollup.channel import BlockHeader
+from l2sim.systems.rollup.charges import FeeSchedule, L1Prices
 from l2sim.systems.rollup.config import MOST_FEE_WEI, RollupConfig
-from l2sim.systems.rollup.fees import FeeSchedule
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.formats.chunks import FEE_MANTISSA_BITS, packable, packable_amounts
 from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT, Words, split
-from l2sim.systems.rollup.transactions import TRANSFER_L2_GAS, Wallets, count_hashes, select
+from l2sim.systems.rollup.metered import Bundler, Metered
+from l2sim.systems.rollup.transactions import (
+    TRANSFER_L2_GAS,
+    Wallets,
+    batch_of,
+    count_hashes,
+    join_batches,
+    select,
+)
 
 Indices = npt.NDArray[np.int64]
 
@@ -40,6 +49,18 @@ class Taken:
     verdicts: npt.NDArray[np.uint8]
     nonces: Words
     amounts: tuple[Words, Words]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The payments that a block looked at, put together, and the transactions that it makes of those it executed."""
+
+    payments: Indices
+    verdicts: npt.NDArray[np.uint8]
+    amounts: tuple[Words, Words]
+    fees: Indices
+    """What each that is done pays."""
+    transactions: EncodedBatch
 
 
 class Sequencer:
@@ -70,12 +91,16 @@ class Sequencer:
         self._work = work
         self._on_block = on_block
         self._on_withdrawal = on_withdrawal
-        self.fees = FeeSchedule(config.fees)
+        self.fees = FeeSchedule(config.fees, self._l1_prices())
         self.fees_wei = 0
         """Fees of payments."""
         self.withdrawal_fees_wei = 0
         """L2 fees taken so far."""
         self.wallets = Wallets(config, world, self.fees.max_fee_wei)
+        self._metered: Metered | None = None
+        if not config.plain:
+            self._metered = Metered(config, world, accounts, self.wallets, self.fees, work)
+            self._bundler = Bundler(config, world, work)
         self._block_ns = ns(config.sequencer.block_time_s)
         self._cpu = Server(world.environment)
         self._record = world.recorder.payments
@@ -134,6 +159,9 @@ class Sequencer:
         """What asking for a withdrawal pays in a block made now."""
         return self._quote(self._withdrawal_l2_gas)
 
+    def _l1_prices(self) -> L1Prices:
+        return L1Prices(self._chain.base_fee_wei, self._chain.blob_base_fee_wei)
+
     def _quote(self, l2_gas: int) -> int:
         fee_wei = self.fees.quote(l2_gas, self._chain.base_fee_wei, self._chain.blob_base_fee_wei)
         return packable(fee_wei, FEE_MANTISSA_BITS, up=True) if self._few_digits else fee_wei
@@ -175,14 +203,64 @@ class Sequencer:
         if arrived > self._arrived:
             self._enqueue(np.arange(self._arrived, arrived))
             self._arrived = arrived
+        leavers_gas, made = self._make_payments()
+        leavers = self._execute_withdrawals(leavers_gas)
+        if made is not None or leavers:
+            self._build(made, leavers)
+        self._wake()
+
+    def _make_payments(self) -> tuple[int, Made | None]:
+        """Execute what waits; the gas that is left, and what came of it."""
+        limit = self._config.block_gas_limit
+        if self._metered is not None:
+            return self._make_metered(self._metered, limit)
         fee_wei = self.transfer_fee_wei()
         taken = list(self._execute(fee_wei))
-        done = sum(int(np.count_nonzero(part.verdicts == DONE)) for part in taken)
-        leavers = self._execute_withdrawals(self._config.block_gas_limit - done * TRANSFER_L2_GAS)
+        if not taken:
+            return limit, None
+        verdicts = np.concatenate([part.verdicts for part in taken])
+        done = int(np.count_nonzero(verdicts == DONE))
         self.fees_wei += done * fee_wei
-        if taken or leavers:
-            self._build(taken, leavers, fee_wei)
-        self._wake()
+        workload = self._world.workload
+        payments = np.concatenate([part.payments for part in taken])
+        amounts = _joined([part.amounts for part in taken])
+        transactions = self.wallets.transactions(
+            senders=workload.payer[payments],
+            to=workload.payee[payments],
+            nonces=np.concatenate([part.nonces for part in taken]),
+            amounts=amounts,
+            l2_gas=TRANSFER_L2_GAS,
+            work=self._work,
+        )
+        made = Made(
+            payments,
+            verdicts,
+            amounts,
+            np.full(len(payments), fee_wei, np.int64),
+            select(transactions, verdicts == DONE),
+        )
+        return limit - done * TRANSFER_L2_GAS, made
+
+    def _make_metered(self, metered: Metered, limit: int) -> tuple[int, Made | None]:
+        waiting = metered.order(np.concatenate([np.empty(0, np.int64), *self._queue]))
+        parts, rest = metered.execute(waiting, limit, self._l1_prices())
+        self._queue = deque([rest] if len(rest) else [])
+        self._waiting = len(rest)
+        if not parts:
+            return limit, None
+        verdicts = np.concatenate([part.verdicts for part in parts])
+        fees = np.concatenate([part.fees for part in parts]).astype(np.int64)
+        done = verdicts == DONE
+        self.fees_wei += sum(fees[done].tolist())
+        used = int(np.concatenate([part.gas for part in parts])[done].sum())
+        made = Made(
+            payments=np.concatenate([part.payments for part in parts]),
+            verdicts=verdicts,
+            amounts=_joined([part.amounts for part in parts]),
+            fees=fees,
+            transactions=batch_of(metered.block_rows(parts, self._bundler)),
+        )
+        return limit - used, made
 
     def _execute(self, fee_wei: int) -> Iterator[Taken]:
         """Execute what waits, in order, up to the block's gas."""
@@ -220,29 +298,24 @@ class Sequencer:
             gas -= self._withdrawal_l2_gas
         return executed
 
-    def _build(self, taken: list[Taken], leavers: list[tuple[int, int, int]], fee_wei: int) -> None:
+    def _build(self, made: Made | None, leavers: list[tuple[int, int, int]]) -> None:
         """Make the block's bytes and give it to the CPU."""
-        workload = self._world.workload
-        payments = np.concatenate([np.empty(0, np.int64), *[part.payments for part in taken]])
-        verdicts = np.concatenate([np.empty(0, np.uint8), *[part.verdicts for part in taken]])
-        out = [split(amount_wei) for _, amount_wei, _ in leavers]
-        passer = len(self.wallets.addresses) - 1
-        l2_gas = np.full(len(payments) + len(leavers), TRANSFER_L2_GAS, np.uint64)
-        l2_gas[len(payments) :] = self._withdrawal_l2_gas
-        block_work = self.wallets.checking_work(len(l2_gas))
-        transactions = self.wallets.transactions(
-            senders=np.concatenate((workload.payer[payments], np.array([user for user, _, _ in leavers], np.int32))),
-            to=np.concatenate((workload.payee[payments], np.full(len(leavers), passer, np.int32))),
-            nonces=_words([part.nonces for part in taken], [nonce for _, _, nonce in leavers]),
-            amounts=(
-                _words([part.amounts[0] for part in taken], [low for low, _ in out]),
-                _words([part.amounts[1] for part in taken], [high for _, high in out]),
-            ),
-            l2_gas=l2_gas,
-            work=self._work,
-        )
-        done = verdicts == DONE
-        transactions = select(transactions, np.concatenate((done, np.ones(len(leavers), np.bool_))))
+        made = NOTHING if made is None else made
+        transactions = made.transactions
+        if leavers:
+            out = [split(amount_wei) for _, amount_wei, _ in leavers]
+            passer = len(self.wallets.addresses) - 1
+            going = self.wallets.transactions(
+                senders=np.array([user for user, _, _ in leavers], np.int32),
+                to=np.full(len(leavers), passer, np.int32),
+                nonces=np.array([nonce for _, _, nonce in leavers], np.uint64),
+                amounts=(np.array([low for low, _ in out], np.uint64), np.array([high for _, high in out], np.uint64)),
+                l2_gas=self._withdrawal_l2_gas,
+                work=self._work,
+            )
+            transactions = join_batches([transactions, going]) if len(transactions) else going
+        block_work = self.wallets.checking_work(len(made.payments) + len(leavers))
+        done = made.verdicts == DONE
         block: L2Block | None = None
         if len(transactions):
             hashing = Work()
@@ -257,20 +330,17 @@ class Sequencer:
                 block_hash=self._parent_hash,
                 transactions=transactions,
                 hashes=hashes,
-                payments=payments[done],
+                payments=made.payments[done],
                 withdrawals=tuple((user, amount_wei) for user, amount_wei, _ in leavers),
                 delta=self._accounts.take_delta(),
-                amounts=(
-                    _words([part.amounts[0][part.verdicts == DONE] for part in taken], []),
-                    _words([part.amounts[1][part.verdicts == DONE] for part in taken], []),
-                ),
-                fee_wei=fee_wei,
+                amounts=(made.amounts[0][done], made.amounts[1][done]),
+                fee_wei=int(made.fees[0]) if len(made.fees) else 0,
                 withdrawal_fee_wei=self.withdrawal_fee_wei(),
                 credits=self._accounts.take_credits(),
             )
         self._unconfirmed += 1
         service_ns = -(-self._world.profile.cost_ns(block_work) // self._config.cores)
-        self._cpu.submit(service_ns, self._confirm, block, payments, verdicts, fee_wei)
+        self._cpu.submit(service_ns, self._confirm, block, made)
 
     def _header(self, work: Work) -> BlockHeader:
         now = self._world.environment.now
@@ -286,16 +356,26 @@ class Sequencer:
             timestamp_s=now // NS_PER_S,
         )
 
-    def _confirm(self, block: L2Block | None, payments: Indices, verdicts: npt.NDArray[np.uint8], fee_wei: int) -> None:
+    def _confirm(self, block: L2Block | None, made: Made) -> None:
         self._unconfirmed -= 1
         record = self._record
-        record.outcome[payments] = OUTCOME_OF_VERDICT[verdicts]
-        record.attempts[payments] = 1
+        record.outcome[made.payments] = OUTCOME_OF_VERDICT[made.verdicts]
+        record.attempts[made.payments] = 1
         if block is not None:
             record.assured_ns[block.payments] = self._world.environment.now
-            record.fee[block.payments] = fee_wei
+            record.fee[block.payments] = made.fees[made.verdicts == DONE]
             self._on_block(block)
 
 
-def _words(parts: Sequence[Words], more: Sequence[int | np.uint64]) -> Words:
-    return np.concatenate([*parts, np.array(more, np.uint64)])
+def _joined(parts: Sequence[tuple[Words, Words]]) -> tuple[Words, Words]:
+    return np.concatenate([low for low, _ in parts]), np.concatenate([high for _, high in parts])
+
+
+NOTHING: Final = Made(
+    payments=np.empty(0, np.int64),
+    verdicts=np.empty(0, np.uint8),
+    amounts=(np.empty(0, np.uint64), np.empty(0, np.uint64)),
+    fees=np.empty(0, np.int64),
+    transactions=EncodedBatch(np.empty(0, np.uint8), np.zeros(1, np.int64)),
+)
+"""A block in which nobody pays."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from l2sim.engine import ns
+from l2sim.engine import NS_PER_S, ns
 from l2sim.errors import InputError, InvariantError
 from l2sim.l1.base import Chain, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
@@ -120,6 +120,7 @@ class RollupSystem(PaymentSystem):
 
     def _included(self, batch: Batch, receipt: Receipt) -> None:
         self._record.included_ns[batch.payments] = receipt.time_ns
+        self.sequencer.fees.batch_posted(receipt.time_ns // NS_PER_S, batch.gas_fee_wei + batch.blob_fee_wei)
         self._unfinal += 1
         self._ethereum.finalize(receipt, lambda _: self._l1_final(batch))
         self.settlement.batch_included(batch, receipt)

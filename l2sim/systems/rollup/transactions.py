@@ -83,17 +83,32 @@ class Wallets:
             max_fees_wei=self._max_fee_wei,
             gas_limits=l2_gas,
         )
-        self._count(len(senders), work)
+        self.count(len(senders), work)
         if not self.real:
-            signatures = np.frombuffer(self._random.bytes(65 * len(senders)), np.uint8).reshape(-1, 65).copy()
-            signatures[:, 64] &= 1
-            return encode_transfers(transfers, signatures)
+            return encode_transfers(transfers, self._stand_ins(len(senders)))
         signatures = sign_ecdsa_recoverable_batch(signing_digests(transfers), self._secrets[senders])
-        held = self._check(signing_digests(transfers), signatures, senders)
+        self._check_all(signing_digests(transfers), signatures, senders)
+        return encode_transfers(transfers, signatures)
+
+    def sign(self, digests: Bytes, senders: npt.NDArray[np.int32]) -> Bytes:
+        """Signatures of these digests (n, 32), checked as the sequencer checks them; 65 bytes each. Counts nothing."""
+        if not self.real:
+            return self._stand_ins(len(senders))
+        signatures = sign_ecdsa_recoverable_batch(digests, self._secrets[senders])
+        self._check_all(digests, signatures, senders)
+        return signatures
+
+    def _stand_ins(self, count: int) -> Bytes:
+        """Random bytes in the place of signatures."""
+        signatures = np.frombuffer(self._random.bytes(65 * count), np.uint8).reshape(-1, 65).copy()
+        signatures[:, 64] &= 1
+        return signatures
+
+    def _check_all(self, digests: Bytes, signatures: Bytes, senders: npt.NDArray[np.int32]) -> None:
+        held = self._check(digests, signatures, senders)
         if not held.all():
             wrong = int(np.flatnonzero(~held)[0])
             raise InvariantError(f"the signature of user {int(senders[wrong])} must hold (row {wrong} of a block)")
-        return encode_transfers(transfers, signatures)
 
     def _check(self, digests: Bytes, signatures: Bytes, senders: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """Which signatures are their senders' own; the digests are hashed anew, as a sequencer has to."""
@@ -103,7 +118,8 @@ class Wallets:
         own: npt.NDArray[np.bool_] = (keys == self._public_keys[senders]).all(axis=1)
         return found & own
 
-    def _count(self, count: int, work: Work) -> None:
+    def count(self, count: int, work: Work) -> None:
+        """Count the signing and the checking of that many transactions."""
         work.ecdsa_signs += count
         work.count_keccak(count, PAYLOAD_BYTES)
         work.add(self.checking_work(count))
@@ -130,6 +146,13 @@ def select(batch: EncodedBatch, keep: npt.NDArray[np.bool_]) -> EncodedBatch:
     lengths = np.diff(batch.offsets)
     offsets = np.concatenate(([0], np.cumsum(lengths[keep])))
     return EncodedBatch(batch.data[np.repeat(keep, lengths)], offsets)
+
+
+def batch_of(rows: Sequence[bytes]) -> EncodedBatch:
+    """Byte strings end to end."""
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    return EncodedBatch(np.frombuffer(b"".join(rows), np.uint8), offsets)
 
 
 def join_batches(batches: Sequence[EncodedBatch]) -> EncodedBatch:

@@ -1,0 +1,259 @@
+"""What users pay by each chain's rule, in whole runs and by hand; kinds of transactions, tips, and their order."""
+
+import json
+from typing import Any
+
+import brotli
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from l2sim.crypto.ethereum.transactions import parse_signed
+from l2sim.engine import NS_PER_S
+from l2sim.results.outcomes import Outcome
+from l2sim.systems.base import World
+from l2sim.systems.rollup.arbitrum_pricing import L1Pricing, Report
+from l2sim.systems.rollup.channel import assemble, decompress
+from l2sim.systems.rollup.charges import SAMPLE, calldata_gases, starknet_data_gas
+from l2sim.systems.rollup.fastlz import fastlz_length
+from l2sim.systems.rollup.formats.span import decode_span
+from l2sim.systems.rollup.kernels import execute_metered, execute_metered_plain
+from l2sim.systems.rollup.metered import ENTRY_POINT, EXCHANGE, KINDS, TOKEN
+from l2sim.systems.rollup.op_fees import L1FeeParameters, data_cost, op_fork_named, operator_fee
+from l2sim.systems.rollup.system import RollupSystem
+from tests.shared import shared
+from tests.support.rollup import SAT_MSAT, batch_of, config, live, onboard, pay_all, random_load, rollup
+from tests.support.worlds import workload
+
+RICH = 100_000_000 * SAT_MSAT
+STEADY = {"initial_base_fee_wei": 10**9, "background": {"gas_load": 1.0, "base_fee_gwei": 1.0, "noise_sigma": 0.0,
+          "drift_sigma": 0.0, "burn_in_slots": 0, "blob_share": 0.3}}  # fmt: skip
+
+
+def posted(system: RollupSystem) -> list[bytes]:
+    """Every transaction that was posted, in order."""
+    raws: list[bytes] = []
+    for parts in system.batcher.archive or []:
+        raws += decode_span(decompress(assemble(parts)), 10)[1]
+    return raws
+
+
+def lived(load: Any, **settings: Any) -> tuple[RollupSystem, World]:
+    system, world = rollup(load, **settings)
+    system.batcher.archive = []
+    live(system, world)
+    assert system.left
+    return system, world
+
+
+@pytest.mark.parametrize("fork", ["bedrock", "regolith", "ecotone", "fjord", "isthmus", "jovian"])
+def test_every_payment_pays_what_its_forks_formula_says_of_its_own_bytes(fork: str) -> None:
+    load = random_load(60, 6, 60)
+    fees = {"op_fork": fork, "l1_base_fee_scalar": 7_000, "tip_sigma": 0.5}
+    if fork in ("isthmus", "jovian"):
+        fees |= {"operator_fee_scalar": 3, "operator_fee_constant_wei": 1_234}
+    quiet = {"gas_load": 0.0, "blob_share": 0.0}
+    system, world = lived(load, fees=fees, chain={"initial_base_fee_wei": 7, "background": quiet})
+    record = world.recorder.payments
+    settings = system.sequencer.fees._config
+    rules = op_fork_named(fork)
+    # The base fee is 7 wei in every block, its least; blobs cost 1.
+    prices = L1FeeParameters(7, 1, settings.l1_base_fee_scalar, settings.l1_blob_base_fee_scalar, settings.overhead,
+                             settings.scalar)  # fmt: skip
+    for payment, raw in enumerate(posted(system)[:60]):
+        transfer, _ = parse_signed(raw)
+        expected = 21_000 * (settings.l2_base_fee_wei + transfer.max_priority_fee_wei)
+        expected += data_cost(raw, rules, prices).fee_wei
+        if rules.operator_fee_ratio:
+            expected += operator_fee(21_000, rules, 3, 1_234)
+        assert record.fee[payment] == expected
+    assert len(set(record.fee.tolist())) > 50
+
+
+def test_the_plain_path_charges_operators_part_and_pubdata_the_same_for_all() -> None:
+    for fees, more in (
+        ({"op_fork": "isthmus", "operator_fee_constant_wei": 5_000}, 5_000),
+        ({"rule": "pubdata", "pubdata_bytes": 50, "pubdata_overcharge_percent": 150}, 75),
+        ({"rule": "pubdata", "pubdata_bytes": 50, "pubdata_in": "calldata"}, 50 * 16 * 7),
+    ):
+        assert config(fees=fees).plain
+        load = workload([(1.0, 0, 1, 1_000), (1.5, 1, 0, 1_000)], [RICH, RICH])
+        system, world = rollup(load, fees=fees, chain={"initial_base_fee_wei": 7})
+        onboard(system, world)
+        pay_all(system, world)
+        fee = world.recorder.payments.fee
+        settings = system.sequencer.fees._config
+        floor = (16 * 7 * settings.l1_base_fee_scalar + settings.l1_blob_base_fee_scalar) * 10**8 // 10**12
+        expected = 21_000 * system.sequencer.fees.gas_price_wei + more + (0 if fees.get("rule") else floor)
+        assert fee.tolist() == [expected] * 2
+
+
+@pytest.mark.parametrize("crypto", ["modelled", "real"])
+def test_kinds_differ_in_gas_and_bytes_and_payments_stay_payments(crypto: str) -> None:
+    load = random_load(200, 10, 100)
+    mix = {"transfer": 0.4, "token_transfer": 0.3, "swap": 0.1, "user_operation": 0.2, "bundle_size": 4}
+    system, world = lived(load, crypto=crypto, sequencer={"mix": mix})
+    record = world.recorder.payments
+    assert (record.outcome == Outcome.COMPLETED).all()
+    kinds = system.sequencer._metered.kinds  # type: ignore[union-attr]  # a mix has one
+    counts = dict(zip(KINDS, np.bincount(kinds, minlength=4).tolist(), strict=True))
+    found = [parse_signed(raw)[0] for raw in posted(system)]
+    by_receiver = {name: [tx for tx in found if tx.to == to] for name, to in (
+        ("token_transfer", TOKEN), ("swap", EXCHANGE), ("bundle", ENTRY_POINT)
+    )}  # fmt: skip
+    assert len(by_receiver["token_transfer"]) == counts["token_transfer"]
+    assert {len(tx.data) for tx in by_receiver["token_transfer"]} == {68}
+    assert len(by_receiver["swap"]) == counts["swap"]
+    assert {len(tx.data) for tx in by_receiver["swap"]} == {260}
+    bundled = [int.from_bytes(tx.data[68:100], "big") for tx in by_receiver["bundle"]]
+    assert sum(bundled) == counts["user_operation"]
+    assert max(bundled) <= 4
+    plain = [tx for tx in found if not tx.data][: counts["transfer"]]
+    assert len(plain) == counts["transfer"]
+    mean = [record.fee[kinds == kind].mean() for kind in range(4)]
+    assert mean[0] < mean[1] < mean[2]
+    assert mean[0] < mean[3]
+
+
+def test_gas_by_kind_fills_blocks() -> None:
+    load = workload([(0.5, k % 5, (k + 1) % 5, 1_000) for k in range(20)], [RICH] * 5)
+    mix = {"transfer": 0.0, "swap": 1.0, "swap_gas": 100_000}
+    system, world = rollup(load, sequencer={"mix": mix, "block_gas_limit": 400_000})
+    onboard(system, world)
+    pay_all(system, world)
+    assured = (world.recorder.payments.assured_ns - world.horizon.payments_ns) // NS_PER_S
+    assert sorted(assured.tolist()) == sorted([2, 4, 6, 8, 10] * 4)
+
+
+def test_who_pays_a_higher_tip_goes_first_and_nobody_overtakes_himself() -> None:
+    rows = [(0.5, k % 10, (k + 1) % 10, 1_000) for k in range(60)]
+    load = workload(rows, [RICH] * 10)
+    settings = {"fees": {"tip_sigma": 1.0}, "sequencer": {"ordering": "priority", "block_gas_limit": 10 * 21_000}}
+    system, world = rollup(load, **settings)
+    onboard(system, world)
+    pay_all(system, world)
+    record, tips = world.recorder.payments, system.sequencer._metered.tips_wei  # type: ignore[union-attr]
+    order = np.argsort(record.assured_ns, kind="stable")
+    first, last = order[:10], order[-10:]
+    assert tips[first].mean() > tips[last].mean()
+    for user in range(10):
+        assert (np.diff(record.assured_ns[user::10]) >= 0).all()
+    arrival, other = rollup(load, fees={"tip_sigma": 1.0}, sequencer={"block_gas_limit": 10 * 21_000})
+    onboard(arrival, other)
+    pay_all(arrival, other)
+    assert (np.diff(other.recorder.payments.assured_ns) >= 0).all()
+
+
+def test_a_payment_that_fails_leaves_no_gap_in_its_payers_nonces() -> None:
+    load = workload([(1.0, 0, 1, 1_000), (1.1, 0, 1, 2 * RICH), (1.2, 0, 1, 1_000)], [RICH, RICH])
+    system, world = lived(load, fees={"tip_sigma": 0.1})
+    outcomes = world.recorder.payments.outcome.tolist()
+    assert outcomes == [Outcome.COMPLETED, Outcome.INSUFFICIENT_FUNDS, Outcome.COMPLETED]
+    nonces = [parse_signed(raw)[0].nonce for raw in posted(system)[:2]]
+    assert nonces == [0, 1]
+
+
+SMALL = st.integers(0, 3)
+ROWS = st.lists(
+    st.tuples(SMALL, SMALL, st.integers(0, 2**66), st.integers(0, 2**20), st.integers(1, 50), SMALL), max_size=12
+)
+
+
+@given(ROWS, st.lists(st.integers(0, 2**68), min_size=4, max_size=4), st.lists(st.booleans(), min_size=4, max_size=4),
+       st.integers(0, 200))  # fmt: skip
+def test_metered_execution_is_the_same_in_both_forms(
+    rows: list[tuple[int, ...]], balances: list[int], is_open: list[bool], room: int
+) -> None:
+    results = []
+    for execute in (execute_metered, execute_metered_plain):
+        low = np.array([b & 2**64 - 1 for b in balances], np.uint64)
+        high = np.array([b >> 64 for b in balances], np.uint64)
+        nonces, opened, touched = np.zeros(4, np.uint64), np.array(is_open), np.zeros(4, np.bool_)
+        verdicts = np.zeros(len(rows), np.uint8)
+        column = [np.array([row[k] for row in rows], np.int32) for k in (0, 1)]
+        amounts = [np.array([row[2] & 2**64 - 1 for row in rows], np.uint64),
+                   np.array([row[2] >> 64 for row in rows], np.uint64)]  # fmt: skip
+        fees, gas = np.array([row[3] for row in rows], np.uint64), np.array([row[4] for row in rows], np.int64)
+        signed = np.array([row[5] for row in rows], np.uint64)
+        taken = execute(low, high, nonces, opened, touched, *column, *amounts, fees, gas, room, signed, verdicts)
+        results.append([taken, *(a.tolist() for a in (low, high, nonces, opened, touched, verdicts))])
+    assert results[0] == results[1]
+
+
+# -- Arbitrum ------------------------------------------------------------------------------------------------------
+
+
+def test_the_fund_is_split_as_the_published_cases_have_it() -> None:
+    for case in json.loads(shared("vectors/rollup/arbitrum_l1_pricing_funds.json").read_text())["cases"]:
+        fund = L1Pricing(
+            price_per_unit_wei=0,
+            per_unit_reward_wei=case["per_unit_reward"],
+            amortized_cost_cap_bips=case["amortized_cost_cap_bips"],
+            last_update_time_s=case["last_update_time"],
+            units_since_update=case["units_since_update"],
+            l1_fees_available_wei=case["fees_available"],
+        )
+        report = Report(case["update_time"], case["current_time"], case["wei_spent"], case["l1_base_fee_wei"])
+        payout = fund.report(report)
+        assert {
+            "reward_recipient_balance": payout.reward_wei,
+            "units_remaining": fund.units_since_update,
+            "poster_received": payout.poster_wei,
+            "fees_still_held": fund.l1_fees_available_wei,
+        } == case["expected"]
+
+
+@pytest.mark.parametrize("start_wei", [0, 10**9, 50 * 10**9])
+def test_the_price_comes_to_what_posting_costs(start_wei: int) -> None:
+    """Whatever it began with: a batch of 1.6 M units costs 16 M gwei, so the price goes to 10 gwei less the reward."""
+    fund = L1Pricing(start_wei, per_unit_reward_wei=0)
+    for number in range(1, 4_000):
+        fund.charge(1_600_000)
+        fund.report(Report(number * 60, number * 60, 16 * 10**15, 10**9))
+    assert fund.price_per_unit_wei == pytest.approx(10 * 10**9, rel=0.01)
+    assert abs(fund.last_surplus_wei) < 0.02 * 160_000_000 * 10 * 10**9
+
+
+def test_a_report_of_another_time_is_refused() -> None:
+    fund = L1Pricing(1, last_update_time_s=10)
+    with pytest.raises(ValueError, match="from the last one, 10"):
+        fund.report(Report(9, 20, 1, 1))
+
+
+def test_users_of_an_arbitrum_chain_pay_by_the_compressed_byte_and_the_price_follows() -> None:
+    load = random_load(300, 10, 600)
+    fees = {"rule": "arbitrum", "arbitrum_price_wei": 1_000, "arbitrum_equilibration_units": 100_000}
+    settings = {"batcher": {"format": "nitro", "max_interval_s": 60}, "chain_id": 42_161}
+    system, world = rollup(load, fees=fees, chain=STEADY, **settings)
+    live(system, world)
+    record = world.recorder.payments
+    gas_fee = 21_000 * system.sequencer.fees.gas_price_wei
+    units = {(fee - gas_fee) / 1_000 for fee in record.fee[:10].tolist()}
+    assert all(unit % 16 == 0 and 16 * 90 < unit < 16 * 130 for unit in units)
+    rule = system.sequencer.fees.rule
+    assert rule.pricing.price_per_unit_wei != 1_000  # type: ignore[union-attr]  # Arbitrum's
+    assert record.fee[-1] != record.fee[0]
+
+
+def test_small_measures() -> None:
+    raw = SAMPLE[0]
+    zeros = raw.count(0)
+    assert calldata_gases(batch_of([raw, b"\x00\x01"])).tolist() == [4 * zeros + 16 * (len(raw) - zeros), 20]
+    assert fastlz_length(raw) < 148
+    assert len(brotli.compress(raw, quality=0)) > 90
+    # A transfer: the token and the payer's account, four cells (two balances, nonce, the sequencer's balance).
+    assert starknet_data_gas(contracts=3, cells=4) == 32 * (2 * 2 + 2 * 3)
+
+
+def test_settings_that_cannot_go_together_are_refused() -> None:
+    with pytest.raises(ValidationError, match="must add up to 1"):
+        config(sequencer={"mix": {"transfer": 0.5}})
+    for settings in (
+        {"sequencer": {"ordering": "priority"}},
+        {"fees": {"tip_sigma": 1.0}},
+        {"fees": {"op_fork": "ecotone"}},
+    ):
+        with pytest.raises(ValidationError, match="must go with plain transfers"):
+            config(settlement={"kind": "validity"}, batcher={"format": "chunks"}, **settings)
