@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from l2sim.errors import ResultsError
 from l2sim.experiment.metrics import HEADLINE, check_metric
-from l2sim.experiment.replicate import Replications, paired_interval, replicate, replications_of
+from l2sim.experiment.replicate import Replications, replicate, replications_of
 from l2sim.experiment.result import Result
-from l2sim.experiment.statistics import Interval, interval
+from l2sim.experiment.statistics import Interval, interval, paired_where_known
 from l2sim.experiment.sweep import Sweep, ordered_systems
 from l2sim.scenario.schema import Scenario
 from l2sim.scenario.wording import did_you_mean
@@ -162,7 +162,7 @@ def compare_runs(found: Sequence[Replications], metrics: Sequence[str]) -> Compa
         for metric in metrics:
             for system in common:
                 a, b = (one.figures[system].get(metric, [None] * one.count)[:count] for one in (first, second))
-                change = paired_interval(a, b)
+                change = paired_where_known(a, b)
                 if change is not None:
                     a_mean, b_mean = (interval([float(v) for v in values if v is not None]).mean for values in (a, b))
                     labels = f"{system} in {first.name}", f"{system} in {second.name}"

@@ -17,7 +17,7 @@ from l2sim.experiment.manifest import RunKey
 from l2sim.experiment.metrics import Value, check_metric
 from l2sim.experiment.result import Result, open_result
 from l2sim.experiment.run import default_folder
-from l2sim.experiment.statistics import Interval, interval, paired
+from l2sim.experiment.statistics import Interval, interval, paired_where_known
 from l2sim.experiment.stopping import StoppingRule
 from l2sim.experiment.sweep import Sweep, SweepProgress, Task, compute_run, open_sweep, ordered_systems, sweep
 from l2sim.experiment.tables import Systems, collect
@@ -57,7 +57,7 @@ class Replications:
 
     def difference(self, metric: str, first: str, second: str) -> Interval | None:
         """The interval of `second - first`, paired by replication; None where no pair was measured."""
-        return paired_interval(self._values(first, metric), self._values(second, metric))
+        return paired_where_known(self._values(first, metric), self._values(second, metric))
 
     def intervals(self) -> dict[str, dict[str, Interval]]:
         """The interval of every figure, by system and figure."""
@@ -99,12 +99,6 @@ class Replications:
         from l2sim.report.sweep_figures import intervals_html
 
         return intervals_html(self.name, self.table(), ())
-
-
-def paired_interval(first: list[Value], second: list[Value]) -> Interval | None:
-    """The interval of `second - first` over the pairs in which both were measured; None where there is none."""
-    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
-    return paired([a for a, _ in pairs], [b for _, b in pairs]) if pairs else None
 
 
 def interval_dict(found: Interval) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class Plots:
         """Where the money went: the parts of what a completed payment cost, by system."""
         return self._draw("money")
 
+    def time(self) -> "Figure":
+        """Where the time went: the median time to each stage of a payment, by system."""
+        return self._draw("time")
+
     def _draw(self, name: str) -> "Figure":
         from l2sim.report.figures import draw
 

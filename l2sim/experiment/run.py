@@ -87,7 +87,7 @@ def run(
             recorder, asset = life.world.recorder, life.system.asset
             summary = summarise(life.facts(), recorder.payments, prices)
             made = {"payments": payments_table(name, recorder.payments, workload.columns(), asset, prices)}
-            for part in ("batches", "blocks", "channels", "series"):
+            for part in ("batches", "blocks", "channels", "series", "balances"):
                 made[part] = rows_table(name, getattr(recorder, part))
             clock[name] = time.perf_counter() - begun
             summaries[name] = {"kind": life.kind, "summary": summary}  # the system is whole from here on

@@ -134,6 +134,12 @@ def paired(first: Sequence[float], second: Sequence[float], confidence: float = 
     return interval([b - a for a, b in zip(first, second, strict=True)], confidence)
 
 
+def paired_where_known(first: Sequence[float | None], second: Sequence[float | None]) -> Interval | None:
+    """The interval of `second - first` over the pairs in which both were measured; None where there is none."""
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    return paired([a for a, _ in pairs], [b for _, b in pairs]) if pairs else None
+
+
 def batch_means(values: Sequence[float], batches: int = 20, confidence: float = CONFIDENCE) -> Interval:
     """The interval of the mean of one long, correlated series, from the means of equal batches of it.
 

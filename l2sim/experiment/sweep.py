@@ -16,6 +16,7 @@ from l2sim.experiment.manifest import POINTS, RunKey, SweepFolder, is_whole, man
 from l2sim.experiment.points import Point, describe, points_of, sweep_config
 from l2sim.experiment.result import Result, open_result
 from l2sim.experiment.run import run
+from l2sim.experiment.statistics import paired_where_known
 from l2sim.experiment.stopping import StoppingRule
 from l2sim.experiment.tables import Systems, collect, interval_table, sweep_table, write_table
 from l2sim.results.folder import read_run
@@ -23,6 +24,8 @@ from l2sim.scenario.schema import Scenario, resolved, scenario_sha256
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from l2sim.report.sweep_page import Verdict
 
 
 class SweepProgress(Protocol):
@@ -127,13 +130,38 @@ class Sweep:
         return SweepPlots(self)
 
     def save(self) -> None:
-        """Write the tables and the figures into the sweep's folder."""
+        """Write the tables and, where there is something to vary, the report into the sweep's folder."""
         write_table(self.table(), self.folder, "table")
         write_table(self.intervals(), self.folder, "intervals")
-        if self.manifest["figures"] and self.keys:
-            from l2sim.report.sweep_figures import write_figures
+        if self.keys and self.runs:
+            from l2sim.report.sweep_page import write_sweep_report
 
-            write_figures(self.intervals(), self.keys, self.folder / "figures")
+            write_sweep_report(self.manifest, self.intervals(), self.verdicts(), len(self.runs), self.folder)
+
+    def verdicts(self) -> "list[Verdict]":
+        """At each point, which system is cheapest, and whether the next is dearer by more than chance explains.
+
+        By the mean cost of a payment; the difference is paired by replication. Points where no system completed a
+        payment are left out.
+        """
+        from l2sim.report.sweep_page import Verdict
+
+        found = []
+        for point in dict.fromkeys(key.point for key in self.runs):
+            runs = [self.summaries[key] for key in self.runs if key.point == point]
+            costs = {name: figures["cost_usd_per_payment"] for name, figures in collect(runs).items()}
+            means = {
+                name: sum(known) / len(known)
+                for name, values in costs.items()
+                if (known := [value for value in values if value is not None])
+            }
+            if not means:
+                continue
+            best, *others = sorted(means, key=lambda name: (means[name], name))
+            change = paired_where_known(costs[best], costs[others[0]]) if others else None
+            low = None if change is None else change.low
+            found.append(Verdict(point, best, others[0] if others else None, low is not None and low > 0))
+        return found
 
     def _repr_html_(self) -> str:
         from l2sim.report.sweep_figures import intervals_html
@@ -152,6 +180,12 @@ class SweepPlots:
         from l2sim.report.sweep_figures import LINES, lines
 
         return lines(self._sweep.intervals(), self._sweep.keys, metrics or LINES)
+
+    def maps(self) -> "Figure":
+        """Who is cheapest at every combination of two varied keys, and what each system costs there."""
+        from l2sim.report.sweep_maps import maps
+
+        return maps(self._sweep.intervals(), self._sweep.keys)
 
     def frontier(self) -> "Figure":
         """Cost of a payment against the wait until the payee is assured: every point and system."""
@@ -187,7 +221,8 @@ def sweep(
     own `sweep` block says what to vary. `out` is `sweeps/<name>-<hash>` by default. With `resume` only what is
     missing is computed. `executor` is processes (of this machine; in a script, call under
     `if __name__ == "__main__":`), serial, dask, or any `concurrent.futures.Executor`. With `until`, points get
-    more replications until the rule is met. `figures` draws those of each run and of the sweep.
+    more replications until the rule is met. `figures` draws figures and a report for each run; the
+    sweep has a report of its own in any case.
 
     Raises InputError before anything is computed for what cannot be run, InvariantError if a run breaks a promise
     of the model, and `SweepInterrupted` when stopped; what was finished stays.

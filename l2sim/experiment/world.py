@@ -166,6 +166,7 @@ class Life:
         series, record = self.world.recorder.series, self.world.recorder.payments
         capital = self.system.capital_locked()
         self._capital.append(capital)
+        self.system.sample(time_ns)
         counts = np.bincount(record.outcome, minlength=len(Outcome))
         submitted = int(np.count_nonzero((record.submitted_ns != NEVER) & (record.submitted_ns <= time_ns)))
         decided = len(record) - int(counts[Outcome.PENDING])

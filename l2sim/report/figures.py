@@ -269,6 +269,44 @@ def crossings(data: RunData) -> list[dict[str, Any]]:
     return sorted(found, key=lambda point: float(point["payments_per_user"]))
 
 
+STAGES = (
+    ("assured", "payee assured", "o"),
+    ("included", "on L1", "s"),
+    ("l1_final", "that block final", "^"),
+    ("final", "nobody can take it back", "D"),
+)
+"""What a payment reaches, by its name in the summary, in words, and its mark."""
+
+
+def time(data: RunData) -> Figure:
+    """Where the time went: the median time from submission to each stage, by system."""
+    figure = chart(height=1.8 + 0.45 * len(data.systems))
+    axes = figure.add_subplot()
+    places = np.arange(len(data.systems))[::-1]
+    for index, (name, label, mark) in enumerate(STAGES):
+        medians = [data.summary[system]["latency_s"][name]["p50"] for system in data.systems]
+        known = [(median, place) for median, place in zip(medians, places, strict=True) if median]
+        axes.plot(
+            [median for median, _ in known], [place for _, place in known], linestyle="none", marker=mark, markersize=8,
+            color=look(index)["color"], label=label, zorder=3,
+        )  # fmt: skip
+    for system, place in zip(data.systems, places, strict=True):
+        reached = [data.summary[system]["latency_s"][name]["p50"] for name, _, _ in STAGES]
+        known_s = [median for median in reached if median]
+        if known_s:
+            axes.plot([min(known_s), max(known_s)], [place, place], color="#999999", linewidth=1, label="_", zorder=1)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(TIME_TICKS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
+    axes.set_yticks(places, data.systems)
+    axes.set_ylim(-0.6, len(data.systems) - 0.4)
+    axes.grid(axis="y", visible=False)
+    axes.set(xlabel="median time since submission", title="Where the time went")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(STAGES), fontsize=8)
+    return figure
+
+
 PARTS = (
     ("onboarding", "coming in"),
     ("leaving", "going out"),
@@ -339,6 +377,12 @@ FIGURES: dict[str, Drawing] = {
         "that coincide lie over each other, later systems thinner.",
     ),
     "money": Drawing(money, "Where the money went", "Parts of the cost of a payment, as this run measured them."),
+    "time": Drawing(
+        time,
+        "Where the time went",
+        "Half of a system's completed payments reach each stage within the time at its mark. A stage that a system "
+        "does not have, or did not reach within the run, has no mark; of stages reached at once the last one shows.",
+    ),
     "l1": Drawing(
         l1,
         "The chains below",

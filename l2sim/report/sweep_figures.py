@@ -23,6 +23,7 @@ PANELS = 4
 """Values of the second varied key that get a column of panels each; more are drawn as lines over the first alone."""
 
 COST, WAIT = "cost_usd_per_payment", "latency_s.assured.p50"
+THROUGHPUT, FEE = "throughput_per_s", "fee_usd.mean"
 
 WORDS = {
     "success_rate": "share completed",
@@ -44,6 +45,15 @@ Row = dict[str, Any]
 def words(metric: str) -> str:
     """A figure as axes and tables name it."""
     return WORDS.get(metric, metric)
+
+
+def key_words(key: str) -> str:
+    """A varied key as axes and tables name it: its last two parts.
+
+    >>> key_words("workload.arrivals.rate_per_s"), key_words("seed")
+    ('arrivals.rate_per_s', 'seed')
+    """
+    return ".".join(key.split(".")[-2:])
 
 
 def figure_text(metric: str, value: float | None) -> str:
@@ -86,12 +96,12 @@ def lines(intervals: pa.Table, keys: Sequence[str], metrics: Sequence[str] = LIN
                 if down == 0:
                     axes.set_ylabel(words(metric), fontsize=9)
                 if across == 0 and value is not None:
-                    axes.set_title(f"{keys[1]} = {value}", fontsize=9)
+                    axes.set_title(f"{key_words(keys[1])} = {value}", fontsize=9)
                 if across == len(metrics) - 1:
-                    axes.set_xlabel(keys[0])
+                    axes.set_xlabel(key_words(keys[0]))
                     _key_axis(axes, chosen, keys[0])
         panels[0][0].legend(fontsize=8)
-        return _laid_out(figure)
+        return laid_out(figure)
 
 
 def _line(axes: Axes, rows: Sequence[Row], key: str, index: int, label: str, joined: bool) -> None:
@@ -137,15 +147,16 @@ def _key_axis(axes: Axes, rows: Sequence[Row], key: str) -> None:
         axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
-def frontier(intervals: pa.Table) -> Figure:
-    """Cost of a payment against the wait until the payee is assured: one mark a point and system, with intervals.
+def frontier(intervals: pa.Table, across: str = WAIT, up: str = COST) -> Figure:
+    """Two figures against each other, one mark a point and system, with intervals; less is better, but for throughput.
 
-    A line joins the points that no other one beats in both: the frontier.
+    A line joins the points that no other one beats in both: the frontier. By default, cost of a payment against the
+    wait until the payee is assured.
     """
     rows = intervals.to_pylist()
     found: dict[tuple[int, str], dict[str, Row]] = {}
     for row in rows:
-        if row["metric"] in (COST, WAIT):
+        if row["metric"] in (across, up):
             found.setdefault((row["point"], row["system"]), {})[row["metric"]] = row
     whole = {place: pair for place, pair in found.items() if len(pair) == 2}
     with mpl.rc_context(PARAMETERS):
@@ -154,24 +165,25 @@ def frontier(intervals: pa.Table) -> Figure:
         for index, system in enumerate(dict.fromkeys(row["system"] for row in rows)):
             pairs = [pair for (_, name), pair in whole.items() if name == system]
             axes.errorbar(
-                [pair[WAIT]["mean"] for pair in pairs], [pair[COST]["mean"] for pair in pairs],
-                xerr=_bars(pairs, WAIT), yerr=_bars(pairs, COST), color=look(index)["color"], linestyle="none",
+                [pair[across]["mean"] for pair in pairs], [pair[up]["mean"] for pair in pairs],
+                xerr=_bars(pairs, across), yerr=_bars(pairs, up), color=look(index)["color"], linestyle="none",
                 marker=MARKERS[index % len(MARKERS)], markersize=5, elinewidth=0.8, label=system,
             )  # fmt: skip
-        best = pareto([(pair[WAIT]["mean"], pair[COST]["mean"]) for pair in whole.values()])
+        sign = -1 if across == THROUGHPUT else 1
+        best = pareto([(sign * pair[across]["mean"], pair[up]["mean"]) for pair in whole.values()])
         if len(best) > 1:
-            axes.step([x for x, _ in best], [y for _, y in best], where="post", color="black", linewidth=1,
+            axes.step([sign * x for x, _ in best], [y for _, y in best], where="post", color="black", linewidth=1,
                       linestyle=":", label="frontier", zorder=1)  # fmt: skip
-        for axis, limit, metric in ((axes.xaxis, axes.set_xlim, WAIT), (axes.yaxis, axes.set_ylim, COST)):
+        for axis, limit, metric in ((axes.xaxis, axes.set_xlim, across), (axes.yaxis, axes.set_ylim, up)):
             lowest = min((pair[metric]["mean"] for pair in whole.values()), default=0.0)
             if lowest > 0:
                 _logarithmic(axis, metric)
                 limit(lowest / 3)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(WAIT, value)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(COST, value)))
-        axes.set(xlabel=words(WAIT), ylabel=words(COST), title="Cost against wait: a mark for each system and point")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(across, value)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(up, value)))
+        axes.set(xlabel=words(across), ylabel=words(up), title="A mark for each system and point")
         axes.legend(fontsize=8)
-        return _laid_out(figure)
+        return laid_out(figure)
 
 
 def _bars(pairs: Sequence[dict[str, Row]], metric: str) -> Any:
@@ -230,20 +242,14 @@ def differences(title: str, table: pa.Table) -> Figure:
         axes.set(xlabel="relative change, with 95 % interval", title=title)
         if pairs:
             axes.legend(fontsize=8)
-        return _laid_out(figure)
+        return laid_out(figure)
 
 
-def _laid_out(figure: Figure) -> Figure:
+def laid_out(figure: Figure) -> Figure:
+    """The figure, laid out for good."""
     figure.draw_without_rendering()  # lay it out once, not again for each format it is saved in
     figure.set_layout_engine("none")
     return figure
-
-
-def write_figures(intervals: pa.Table, keys: Sequence[str], folder: Path) -> None:
-    """Write `lines` and `frontier` of a sweep as SVG and PNG into `folder`."""
-    folder.mkdir(exist_ok=True)
-    for name, figure in (("lines", lines(intervals, keys)), ("frontier", frontier(intervals))):
-        write_figure(figure, folder, name)
 
 
 def write_figure(figure: Figure, folder: Path, name: str) -> None:

@@ -72,6 +72,10 @@ class RunData:
         """One row a channel."""
         return self.table("channels")
 
+    def balances(self) -> pa.Table:
+        """One row an interval and channel, for the largest channels of a network."""
+        return self.table("balances")
+
     def series(self) -> pa.Table:
         """One row an interval, system and measure."""
         return self.table("series")

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.results.outcomes import Outcome
-from l2sim.results.schema import BATCHES, BLOCKS, CHANNELS, SERIES, Table
+from l2sim.results.schema import BALANCES, BATCHES, BLOCKS, CHANNELS, SERIES, Table
 
 NEVER = -1
 """A time that has not come, in the integer columns of a run in memory; files have a missing value there."""
@@ -96,10 +96,11 @@ class Rows:
 class Recorder:
     """Everything one system of a run reports."""
 
-    __slots__ = ("batches", "blocks", "channels", "payments", "series")
+    __slots__ = ("balances", "batches", "blocks", "channels", "payments", "series")
 
     def __init__(self, payment_count: int) -> None:
         self.payments = PaymentRecord(payment_count)
+        self.balances = Rows(BALANCES)
         self.batches = Rows(BATCHES)
         self.blocks = Rows(BLOCKS)
         self.channels = Rows(CHANNELS)

@@ -173,4 +173,16 @@ SERIES = Table(
     ),
 )
 
-TABLES = (PAYMENTS, BATCHES, BLOCKS, CHANNELS, SERIES)
+BALANCES = Table(
+    "balances",
+    "one row an interval and channel, for the largest channels of a network: enough to draw it",
+    (
+        _SYSTEM,
+        Column("time_ns", Kind.INT64, "ns", "end of the interval"),
+        Column("channel", Kind.INT64, "", "number of the channel"),
+        Column("balance_a_msat", Kind.INT64, "msat", "what its first node owns in it, in flight left out"),
+        Column("balance_b_msat", Kind.INT64, "msat", "what its second node owns in it, in flight left out"),
+    ),
+)
+
+TABLES = (PAYMENTS, BATCHES, BLOCKS, CHANNELS, SERIES, BALANCES)

@@ -196,6 +196,10 @@ class PaymentSystem(ABC):
     def capital_locked(self) -> int:
         """Money tied up in the system now, in the smallest unit of its asset: users' and operators'."""
 
+    def sample(self, time_ns: int) -> None:
+        """Record, at the end of an interval, what only this kind of system has to show; by default nothing."""
+        del time_ns
+
     @property
     def server_busy_ns(self) -> Mapping[str, int]:
         """CPU time used by each kind of server, from the cost profile."""

@@ -1,20 +1,26 @@
 """Reports: every figure draws, the page is whole and safe, words read well."""
 
-import doctest
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-import l2sim.report.words
 from l2sim import Result
+from l2sim.experiment.replicate import run_replicated
+from l2sim.report.answers import cautions, comparison, headline
 from l2sim.report.figures import FIGURES, crossings, draw
-from l2sim.report.page import cautions, comparison, headline, report_html, write_report
+from l2sim.report.html import as_json
+from l2sim.report.network import networks
+from l2sim.report.page import report_html, write_report
 from l2sim.report.style import png, svg
+from l2sim.report.traces import traces
 from l2sim.results.metrics import amortised_cost
-from tests.support.scenarios import small_result
+from l2sim.results.schema import TABLES
+from tests.support.scenarios import SMALL, quickstart, small_result
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -31,7 +37,7 @@ def test_every_figure_draws_and_is_the_same_each_time(name: str) -> None:
     assert any(labels), "axes name what they show"
 
 
-@pytest.mark.parametrize("name", ["throughput", "fees", "latency", "l1", "cost", "money"])
+@pytest.mark.parametrize("name", ["throughput", "fees", "latency", "l1", "cost", "money", "time"])
 def test_results_offer_their_figures_by_name(name: str) -> None:
     assert isinstance(getattr(small_result().plot, name)(), Figure)
 
@@ -50,16 +56,14 @@ def test_crossings_lie_on_both_curves() -> None:
 
 
 class Links(HTMLParser):
-    """Collects whatever a page would fetch, and counts unbalanced tags."""
+    """Collects whatever a page would fetch."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fetched: list[str] = []
-        self.scripts = 0
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.scripts += tag == "script"
         for name, value in attrs:
             outside = value is not None and not value.startswith("#")
             if name in ("src", "href", "xlink:href", "srcset", "action") and outside:
@@ -80,25 +84,74 @@ def test_the_page_is_one_file_that_fetches_nothing_and_holds_every_number(tmp_pa
     text = "".join(links.text)
     for name in result.systems:
         assert name in text
-    for label, cells in comparison(result):
-        assert label in text
-        for cell in cells:
-            assert cell in text
+    for line in comparison(result).lines:
+        assert line.label in text
+        for cell in line.cells:
+            assert cell.words in text
     assert result.run["scenario_sha256"] in text
-    assert page.count("<svg") == len(FIGURES)
+    assert page.count("<svg") == len(FIGURES) + len(networks(result))
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
         f"{name}.{kind}" for name in FIGURES for kind in ("svg", "png")
     }
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figures_data_is_that_of_its_lines(name: str) -> None:
+    result = small_result()
+    figure = draw(result, name)
+    found = traces(figure)
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert len(found["panels"]) == len(panels)
+    assert all(panel["lines"] or panel["bars"] for panel in found["panels"])
+    for panel, axes in zip(found["panels"], panels, strict=True):
+        left, top, right, bottom = panel["box"]
+        assert 0 <= left < right <= found["width"]
+        assert 0 <= top < bottom <= found["height"]
+        names = [line["name"] for line in panel["lines"]]
+        assert len(set(names)) == len(names)
+        for line in panel["lines"]:
+            drawn = [one for one in axes.lines if len(one.get_xdata()) == len(line["x"])]
+            assert any(np.allclose(np.asarray(one.get_ydata(), float), line["y"], rtol=1e-5) for one in drawn)
+
+
+def test_the_money_of_a_network_is_that_of_the_balances() -> None:
+    result = small_result()
+    (network,) = networks(result)
+    data = json.loads(network.data)
+    rows = result.balances()
+    instants, channels = len(data["shares"]), len(data["shares"][0])
+    assert len(rows) == instants * channels
+    first = rows.slice(0, channels)
+    for share, a, b in zip(
+        data["shares"][0], first["balance_a_msat"].to_pylist(), first["balance_b_msat"].to_pylist(), strict=True
+    ):
+        assert share == (None if a + b == 0 else pytest.approx(a / (a + b), abs=1e-3))
 
 
 def test_what_comes_from_a_file_is_escaped() -> None:
     result = small_result()
     hostile = "</title><script>alert(1)</script>"
     run = {**result.run, "scenario": {**result.run["scenario"], "description": hostile}}
-    copy = Result(run, {name: result.table(name) for name in ("payments", "batches", "blocks", "channels", "series")})
-    page = report_html(copy, dict.fromkeys(FIGURES, "<svg></svg>"))
-    assert "<script>" not in page
-    assert "&lt;script&gt;" in page
+    copy = Result(run, {table.name: result.table(table.name) for table in TABLES})
+    page = report_html(copy, [])
+    assert hostile not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_a_script_element_cannot_be_ended_from_inside() -> None:
+    assert "<" not in as_json({"name": "</script><script>"})
+    assert json.loads(as_json({"name": "</script>&"})) == {"name": "</script>&"}
+
+
+def test_replications_give_the_comparison_its_intervals(tmp_path: Path) -> None:
+    result = run_replicated(quickstart(*SMALL), 2, out=tmp_path / "run", executor="serial")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Means of 2 independent repetitions" in page
+    (line,) = [line for line in comparison(result).lines if line.label == "cost a payment, all amortised"]
+    block = result.run["replications"]["systems"]
+    for system, cell in zip(result.systems, line.cells, strict=True):
+        assert cell.value == block[system]["cost_usd_per_payment"]["mean"]
+        assert cell.more in page
 
 
 def test_the_answer_comes_first_and_names_the_cheapest() -> None:
@@ -118,8 +171,4 @@ def test_a_report_warns_of_users_who_never_came_in_or_never_got_out() -> None:
 def test_a_result_shows_itself_in_a_notebook() -> None:
     table = small_result()._repr_html_()
     assert table.startswith("<table>")
-    assert "payments completed" in table
-
-
-def test_the_words_examples_hold() -> None:
-    assert doctest.testmod(l2sim.report.words).failed == 0
+    assert "share of payments completed" in table

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from l2sim.engine import ns
 from l2sim.errors import InvariantError
@@ -27,6 +28,9 @@ from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
 from l2sim.systems.lightning.topology import build_graph
 from l2sim.systems.lightning.users import Population, place_users
+
+DRAWN_CHANNELS = 250
+"""How many channels' balances are recorded in each interval: more than that no drawing shows apart."""
 
 
 class LightningSystem(PaymentSystem):
@@ -86,6 +90,7 @@ class LightningSystem(PaymentSystem):
         self._opening_share = users.opening_share
         self._backbone_msat = graph.total_capacity_msat
         self._leaving = False
+        self._drawn: npt.NDArray[np.int64] | None = None
         self._run_ns = 0
 
     def _make_signer(self) -> Signer:
@@ -179,6 +184,22 @@ class LightningSystem(PaymentSystem):
         state = self.state
         funded = (state.phase != Phase.UNFUNDED) & (state.phase != Phase.CLOSED)
         return int(state.capacity_msat[funded].sum())
+
+    def sample(self, time_ns: int) -> None:
+        """Record where the money lies in the largest channels, for a drawing of the network."""
+        state = self.state
+        if self._drawn is None:
+            order = np.argsort(-state.capacity_msat, kind="stable")
+            self._drawn = np.sort(order[:DRAWN_CHANNELS])
+        drawn = self._drawn
+        self.world.recorder.balances.extend(
+            {
+                "time_ns": [time_ns] * len(drawn),
+                "channel": drawn.tolist(),
+                "balance_a_msat": state.balance_msat[2 * drawn].tolist(),
+                "balance_b_msat": state.balance_msat[2 * drawn + 1].tolist(),
+            }
+        )
 
     @property
     def server_busy_ns(self) -> Mapping[str, int]:
