@@ -56,6 +56,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "cost_usd_per_payment": Meaning("USD", "total cost over completed payments"),
     "fixed_cost_usd_per_user": Meaning("USD", "what coming in and going out cost a user"),
     "running_cost_usd_per_payment": Meaning("USD", "all other cost, a completed payment"),
+    "breakeven_fee_usd": Meaning("USD", "mean fee of a payment at which operators would neither earn nor lose"),
     "payments_per_user": Meaning("", "completed payments over users who came in"),
     "users.all": Meaning("users", "users of the workload"),
     "users.came_in": Meaning("users", "users whose way onto the system was confirmed"),
