@@ -43,6 +43,11 @@ def _check_files(scenario: "Scenario") -> None:
         from l2sim.workload.trace import read_trace
 
         read_trace(scenario.workload.arrivals.path, scenario.workload.users, scenario.prices.prices())
+    for chain in scenario.l1.values():
+        if chain.kind == "ethereum" and chain.background.trace_path is not None:
+            from l2sim.l1.ethereum.trace import read_demand
+
+            read_demand(chain.background.trace_path)
     for system in scenario.systems.values():
         if system.kind == "lightning" and system.topology.kind == "snapshot":
             from l2sim.systems.lightning.topology import load_graph

@@ -142,7 +142,11 @@ def test_every_key_refuses_every_wrong_value_at_its_place(path: tuple[str | int,
         assert error is not None, what
         # A wrong `kind` or a wrong number may be felt by a rule over several keys of the same part.
         dotted = ".".join(map(str, path))
-        hits = [problem for problem in error.problems if dotted.startswith(problem.key)]
+        hits = [
+            problem
+            for problem in error.problems
+            if dotted.startswith(problem.key) or problem.key.startswith(f"{dotted}.")
+        ]
         assert hits, (what, str(error))
         if hits[0].key == dotted:
             assert key_at(text, hits[0].where) == path[-1], what

@@ -264,7 +264,7 @@ def test_demand_draws_have_mean_one_and_the_stated_spread() -> None:
         {"background": {"noise_sigma": 0.4, "drift_sigma": 0.3, "drift_half_life_s": 120.0}}
     )
     streams = Streams(1)
-    background = EthereumBackground(config, streams.get("gas"), streams.get("blobs"))
+    background = EthereumBackground(config, streams.get("gas"), streams.get("blobs"), streams.get("tips"))
     loads = np.array([background._load() for _ in range(40_000)])
     assert loads.mean() == pytest.approx(1.0, rel=0.02)
     logs = np.log(loads)
@@ -276,7 +276,7 @@ def test_demand_draws_have_mean_one_and_the_stated_spread() -> None:
 
 def test_demand_is_bounded_however_cheap_gas_is() -> None:
     config = EthereumConfig()
-    background = EthereumBackground(config, Streams(1).get("gas"), Streams(1).get("blobs"))
+    background = EthereumBackground(config, Streams(1).get("gas"), Streams(1).get("blobs"), Streams(1).get("tips"))
     background.arrive(7, 1)
     assert sum(background.gas) == pytest.approx(MOST_LOAD * 30_000_000, rel=1e-6)
     background.arrive(2 * 10**12, 1)  # at such a price almost everybody leaves again
@@ -305,7 +305,7 @@ def test_ten_thousand_pending_are_not_sorted_again() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"fork": "shanghai"}, "'london', 'cancun', 'prague', 'osaka', 'bpo1' or 'bpo2'"),
+        ({"fork": "shanghai"}, "fork must be one of london, cancun, prague, osaka, bpo1, bpo2"),
         (
             {"fork": "london", "initial_excess_blob_gas": 5},
             r"needs a fork with blobs, cancun or later \(got fork london",

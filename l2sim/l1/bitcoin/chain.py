@@ -12,8 +12,8 @@ from l2sim.l1.bitcoin.fees import FeeEstimator, fee_sat, vbytes
 from l2sim.l1.bitcoin.limits import MempoolLimit
 from l2sim.l1.bitcoin.mempool import BitcoinMempool, BitcoinTransaction, Entry, Filling
 from l2sim.l1.bitcoin.relay import admit, replacement_fee_sat
-from l2sim.l1.bitcoin.reorgs import KeptBlock, KeptBlocks
 from l2sim.l1.ledger import Ledger
+from l2sim.l1.reorgs import KeptBlock, KeptBlocks
 from l2sim.l1.roots import bitcoin_root, record
 from l2sim.money import MSAT_PER_SAT, Asset
 from l2sim.results.recorder import Recorder
@@ -52,7 +52,7 @@ class BitcoinChain(Ledger):
         self._limit: MempoolLimit | None = None
         if config.mempool.limit_vbyte is not None:
             self._limit = MempoolLimit(config, self._mempool, self._background)
-        self._kept: KeptBlocks | None = None
+        self._kept: KeptBlocks[Filling] | None = None
         if config.reorgs.probability > 0:
             self._kept = KeptBlocks(config.reorgs, streams.get(f"l1/{name}/reorgs"))
         self._last_block_ns = 0
@@ -214,6 +214,8 @@ class BitcoinChain(Ledger):
         self._environment.call_in(self._interval_ns(), self._make_block)
         elapsed_ns, self._last_block_ns = now - self._last_block_ns, now
         if self._asleep:
+            if self._kept is not None:
+                self._kept.clear()
             self._grow()
             return
         self._arrive(elapsed_ns)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
+from l2sim.l1.reorgs import ReorgConfig
 
 
 class BitcoinBackgroundConfig(Config):
@@ -51,22 +52,6 @@ class MempoolConfig(Config):
     100 million. None: the system's are never evicted, background by `background.max_waiting_blocks` alone."""
     incremental_relay_sat_per_kvb: int = Field(default=100, ge=0, le=1_000_000)
     """What a replacement pays for its own relay beyond the fees it replaces, sat/kvB (Bitcoin Core 29.1)."""
-
-
-class ReorgConfig(Config):
-    """Blocks that are thrown out again because a longer branch appears.
-
-    Right after a block, with `probability`, the last `depth` blocks are replaced by `depth + 1` others; the depth
-    is geometric. Transactions of the lost blocks wait again.
-    """
-
-    probability: float = Field(default=0.0, ge=0, le=1)
-    """Chance that a block is followed by a reorganisation; 0: there are none. Stale blocks were about 1 in
-    1,000 of all in recent years."""
-    deeper: float = Field(default=0.1, ge=0, lt=1)
-    """Chance that a reorganisation of some depth reaches one block deeper."""
-    max_depth: int = Field(default=3, ge=1, le=100)
-    """The deepest one, in blocks; must be below `final_confirmations`."""
 
 
 class BitcoinConfig(Config):

@@ -1,6 +1,8 @@
 """The Ethereum-like chain: slots, blocks, fees in force, finality by epochs, receipts."""
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from l2sim.crypto.hashing.reference import keccak256
 from l2sim.engine import Environment, Streams, ns
@@ -8,10 +10,17 @@ from l2sim.l1.base import OnReceipt, Receipt, Refusal
 from l2sim.l1.ethereum.background import EthereumBackground
 from l2sim.l1.ethereum.block import Filling, fill_block
 from l2sim.l1.ethereum.config import EthereumConfig
-from l2sim.l1.ethereum.fees import blob_base_fee, excess_for_blob_fee, next_base_fee, next_excess_blob_gas
-from l2sim.l1.ethereum.forks import GAS_PER_BLOB, fork_named
-from l2sim.l1.ethereum.mempool import EthereumMempool, EthereumTransaction
+from l2sim.l1.ethereum.fees import (
+    blob_base_fee,
+    excess_for_blob_fee,
+    next_base_fee,
+    next_excess_blob_gas,
+    next_gas_limit,
+)
+from l2sim.l1.ethereum.forks import GAS_PER_BLOB, Fork
+from l2sim.l1.ethereum.mempool import EthereumMempool, EthereumTransaction, Waiting
 from l2sim.l1.ledger import Ledger
+from l2sim.l1.reorgs import KeptBlock, KeptBlocks
 from l2sim.l1.roots import ethereum_root, record
 from l2sim.money import WEI_PER_GWEI, Asset
 from l2sim.results.recorder import Recorder
@@ -25,10 +34,34 @@ TIP_MEMORY_BLOCKS = 10
 """Recent blocks whose price of entry wallets look at for their tip."""
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the fees in force in the next block follow from: the last block's figures, and how full it was."""
+
+    base_fee_wei: int
+    excess_blob_gas: int
+    gas_limit: int
+    gas_used: int
+    blob_gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBlock:
+    """A block that a reorganisation may still throw out: the header it builds on, and what is in it."""
+
+    parent: Header | None
+    filling: Filling
+    fees: tuple[tuple[int, int], ...]
+    """Of each transaction, what it burnt and what it tipped."""
+
+
 class EthereumChain(Ledger):
     """An Ethereum-like mock L1: fees are paid in wei, block space is counted in gas and blobs.
 
-    Slot k lies at k times the slot time; the first block of a run is that of slot 1.
+    Slot k lies at k times the slot time; the first block of a run is that of slot 1. A reorganisation comes with a
+    slot whose proposer builds on a block further back: the last blocks are thrown out, their transactions wait again,
+    and the slots that they were made in stay empty. A fork comes into force with the first block at or after its
+    time; transactions that wait then and are more than one transaction may be under it are still let in.
 
     >>> from l2sim.engine import NS_PER_S
     >>> from l2sim.l1.base import Purpose
@@ -49,7 +82,12 @@ class EthereumChain(Ledger):
     ) -> None:
         super().__init__(name, Asset.ETH, environment, recorder)
         self.config = config
-        self.fork = fork_named(config.fork)
+        self.fork = config.rules
+        """The row of the fork table that is in force."""
+        self.forks: tuple[Fork, ...] = (self.fork, *(fork for _, fork in config.upgrades))
+        """All rows that are or will be in force."""
+        self.gas_limit = config.gas_limit
+        """Gas limit of the next block."""
         self.base_fee_wei = config.start_base_fee_wei
         """Base fee in force in the next block, wei per gas."""
         self.excess_blob_gas = self._start_excess()
@@ -63,30 +101,65 @@ class EthereumChain(Ledger):
         self._mempool = EthereumMempool()
         self._misses = streams.get(f"l1/{name}/missed slots")
         self._background: EthereumBackground | None = None
-        if config.background.gas_load > 0 or config.background.blob_share > 0:
+        background = config.background
+        if background.gas_load > 0 or background.blob_share > 0 or background.trace_path is not None:
             self._background = EthereumBackground(
-                config, streams.get(f"l1/{name}/gas demand"), streams.get(f"l1/{name}/blob demand")
+                config,
+                streams.get(f"l1/{name}/gas demand"),
+                streams.get(f"l1/{name}/blob demand"),
+                streams.get(f"l1/{name}/blob tips"),
             )
         self._slot_ns = ns(config.slot_s)
         self._last_slot_ns = 0
         self._last_fill_ns = 0
         self._skipping = False
         """Whether the next slot event lies further ahead than the next slot."""
-        self._entry_tips: deque[int] = deque(maxlen=TIP_MEMORY_BLOCKS)
+        self._entry_tips: deque[tuple[int, int]] = deque(maxlen=TIP_MEMORY_BLOCKS)
+        """Of recent blocks, the price of entry for gas and for blobs."""
+        self._parent: Header | None = None
+        self._intervals = streams.get(f"l1/{name}/block times") if config.block_times == "poisson" else None
+        self._kept: KeptBlocks[MadeBlock] | None = None
+        if config.reorgs.probability > 0:
+            self._kept = KeptBlocks(config.reorgs, streams.get(f"l1/{name}/reorgs"))
         self._wallet_tip_wei = round(config.background.median_tip_gwei * WEI_PER_GWEI)
 
     def start(self) -> None:
         """Draw the slots before time 0 and begin to make blocks; called once, before the first event."""
-        if self._background is not None:
+        if self._background is not None and self.config.background.trace_path is None:
             for _ in range(self.config.background.burn_in_slots):
-                self._fill()
-        self._next_slot = self._environment.call_first_at(self._slot_ns, self._make_slot)
+                self._fill(1.0)
+        for time_ns, fork in self.config.upgrades:
+            self._environment.call_first_at(time_ns, self._upgrade, fork)
+        self._next_slot = self._environment.call_first_at(self._interval_ns(), self._make_slot)
 
-    def submit(self, transaction: EthereumTransaction, on_included: OnReceipt | None = None) -> Refusal | None:
+    @property
+    def reorg_reach(self) -> int:
+        """How many blocks on top of one make it safe from being thrown out: 0 if there are no reorganisations."""
+        return 0 if self._kept is None else self.config.reorgs.max_depth
+
+    def _interval_ns(self) -> int:
+        return self._slot_ns if self._intervals is None else self._intervals.exponential_ns(self._slot_ns)
+
+    def _upgrade(self, fork: Fork) -> None:
+        """Put a fork into force: the next block has the fees that follow by its rules."""
+        self.fork = fork
+        if self._background is not None:
+            self._background.max_blobs = fork.max_blobs
+        self._follow()
+
+    def submit(
+        self,
+        transaction: EthereumTransaction,
+        on_included: OnReceipt | None = None,
+        on_moved: OnReceipt | None = None,
+        on_orphaned: Callable[[], object] | None = None,
+    ) -> Refusal | None:
         """Send a transaction; `on_included` is called with its receipt at the time of its block.
 
-        Returns None, or why nodes do not take it: it is then gone, and `on_included` is never called. The
-        same holds of a waiting one that a later transaction of its sender and nonce outbids.
+        Where a reorganisation throws that block out, `on_orphaned` is called: the transaction waits again, and
+        `on_moved` is called with a new receipt when another block holds it.
+        Returns None, or why nodes do not take it: it is then gone, and nothing is ever called. The same holds of a
+        waiting one that a later transaction of its sender and nonce outbids.
         A fee cap below the base fee only makes it wait. Raises ValueError for what no transaction can be.
         """
         if len(transaction.hash) != 32:
@@ -98,20 +171,23 @@ class EthereumChain(Ledger):
             )
         if transaction.tip_wei > transaction.max_fee_wei:
             return Refusal.FEE_TOO_LOW
-        if transaction.gas > min(self.fork.max_transaction_gas or self.config.gas_limit, self.config.gas_limit):
+        if transaction.gas > min(self.fork.max_transaction_gas or self.gas_limit, self.gas_limit):
+            return Refusal.TOO_LARGE
+        if self.fork.max_block_bytes is not None and transaction.block_bytes > self.fork.max_block_bytes:
             return Refusal.TOO_LARGE
         if transaction.blobs > self.fork.max_transaction_blobs:
             return Refusal.BAD_BLOBS
         self._catch_up()
-        return self._mempool.add(transaction, on_included)
+        return self._mempool.add(transaction, on_included, on_moved, on_orphaned)
 
-    def suggest_fees(self) -> tuple[int, int]:
-        """What a wallet offers now: `(max_fee_wei, tip_wei)` per gas.
+    def suggest_fees(self, blobs: int = 0) -> tuple[int, int]:
+        """What a wallet offers now: `(max_fee_wei, tip_wei)` per gas, for a transaction with that many blobs.
 
-        The tip is the usual one, or the highest price of entry of the last ten blocks if some were full and
-        it was higher; the cap is twice the base fee plus the tip.
+        The tip is the usual one, or the highest price of entry of the last ten blocks if some were full, with
+        `blobs` of gas or of blobs, and it was higher; the cap is twice the base fee plus the tip.
         """
-        tip_wei = max(self._wallet_tip_wei, max(self._entry_tips, default=0))
+        entry_wei = max((max(tips) if blobs else tips[0] for tips in self._entry_tips), default=0)
+        tip_wei = max(self._wallet_tip_wei, entry_wei)
         return BASE_FEE_HEADROOM * self.base_fee_wei + tip_wei, tip_wei
 
     def suggest_blob_fee(self) -> int:
@@ -119,8 +195,21 @@ class EthereumChain(Ledger):
         return BASE_FEE_HEADROOM * self.blob_base_fee_wei
 
     def finalize(self, receipt: Receipt, done: OnReceipt) -> None:
-        """Call `done(receipt)` when the block of `receipt` is final: see `final_ns`."""
-        self._environment.call_at(max(self.final_ns(receipt), self._environment.now), done, receipt)
+        """Call `done(receipt)` when the block of `receipt` is final: see `final_ns`.
+
+        Where a reorganisation throws that block out, `done` gets the receipt of the one that holds the transaction
+        in the end, when that is final.
+        """
+        self._environment.call_at(max(self.final_ns(receipt), self._environment.now), self._final, receipt, done)
+
+    def _final(self, receipt: Receipt, done: OnReceipt) -> None:
+        moved = self._moved.get(receipt.txid, receipt)
+        if moved is None:
+            self._adrift.setdefault(receipt.txid, []).append((1, lambda new: self.finalize(new, done)))
+        elif moved == receipt:
+            done(receipt)
+        else:
+            self.finalize(moved, done)
 
     def final_ns(self, receipt: Receipt) -> int:
         """When the block of `receipt` is final, ns.
@@ -135,8 +224,9 @@ class EthereumChain(Ledger):
 
     @property
     def pending(self) -> int:
-        """Transactions of the system that wait for a block."""
-        return len(self._mempool)
+        """Transactions of the system that wait for a block, or for theirs to be safe from a reorganisation."""
+        unsafe = 0 if self._kept is None else sum(len(block.filling.filling.included) for block in self._kept.blocks)
+        return len(self._mempool) + unsafe
 
     def _start_excess(self) -> int:
         if self.config.initial_excess_blob_gas is not None:
@@ -189,7 +279,8 @@ class EthereumChain(Ledger):
     def _skip(self) -> None:
         """While asleep, go straight to the slot before which nothing can happen."""
         slots_asleep = self._slots_to_sleep - WAKING_SLOTS
-        heights_quiet = min(self._confirmed_at, default=self.height + 1 + slots_asleep) - self.height - 1
+        quiet_to = self.height + 1 + slots_asleep
+        heights_quiet = min([*self._confirmed_at, *self._at_height], default=quiet_to) - self.height - 1
         skipped = min(slots_asleep, heights_quiet)
         if skipped > 0:
             self._skipping = True
@@ -201,24 +292,36 @@ class EthereumChain(Ledger):
         if self._skipping:
             self._skipping = False
             self._height += self._skipped - 1  # this slot counts itself
-        self._last_slot_ns = self._environment.now
+        now = self._environment.now
+        slots = 1.0 if self._intervals is None else (now - self._last_slot_ns) / self._slot_ns
+        self._last_slot_ns = now
         # A block is made before anything else of its instant: what is sent at that instant waits for the next.
-        self._next_slot = self._environment.call_first_at(self._last_slot_ns + self._slot_ns, self._make_slot)
+        self._next_slot = self._environment.call_first_at(now + self._interval_ns(), self._make_slot)
         missed = self.config.missed_slot_rate > 0 and self._misses.uniform() < self.config.missed_slot_rate
         if self._asleep:
-            if not missed:
-                self._grow()
-            if not self._asleep:
-                return
-            if self._slots_to_sleep < WAKING_SLOTS:
-                self._run_market()
-            elif self.config.missed_slot_rate == 0:
-                self._skip()
+            self._sleep_on(missed)
         elif missed:
             if self._background is not None:
-                self._background.arrive(self.base_fee_wei, self.blob_base_fee_wei)
+                self._background.arrive(self.base_fee_wei, self.blob_base_fee_wei, slots)
         else:
-            self._make_block()
+            if self._kept is not None:
+                depth = self._kept.draw_depth()
+                if depth:
+                    self._throw_out(self._kept.pop(depth))
+            self._make_block(slots)
+
+    def _sleep_on(self, missed: bool) -> None:
+        """A slot of a sleep: nothing is packed or recorded."""
+        if self._kept is not None:
+            self._kept.clear()
+        if not missed:
+            self._grow()
+        if not self._asleep:
+            return
+        if self._slots_to_sleep < WAKING_SLOTS:
+            self._run_market()
+        elif self.config.missed_slot_rate == 0 and self._intervals is None:
+            self._skip()
 
     def _run_market(self) -> None:
         """Move fees on as a block of others' transactions does, after letting demand move on through the sleep."""
@@ -226,60 +329,107 @@ class EthereumChain(Ledger):
             slept = (self._environment.now - self._last_fill_ns) // self._slot_ns - 1
             if slept > 0:
                 self._background.age(slept)
-        self._fill()
+        self._fill(1.0)
 
-    def _make_block(self) -> None:
-        base_fee_wei, blob_fee_wei = self.base_fee_wei, self.blob_base_fee_wei
-        filling = self._fill()
+    def _make_block(self, slots: float) -> None:
+        base_fee_wei, blob_fee_wei, gas_limit = self.base_fee_wei, self.blob_base_fee_wei, self.gas_limit
+        parent = self._parent
+        filling = self._fill(slots)
         now, height = self._environment.now, self.height + 1
-        receipts = []
-        fees_wei = 0
+        receipts: list[tuple[Receipt, OnReceipt | None]] = []
+        fees: list[tuple[int, int]] = []
         for entry, tip_wei in filling.included:
             transaction = entry.transaction
             blob_fee = transaction.blobs * GAS_PER_BLOB * blob_fee_wei
             burnt, tip = transaction.gas * base_fee_wei + blob_fee, transaction.gas * tip_wei
             self.burnt_wei += burnt
             self.tips_wei += tip
-            fees_wei += burnt + tip
+            fees.append((burnt, tip))
             self._spend(transaction.purpose, transaction.size_bytes, burnt + tip)
-            receipts.append((Receipt(height, now, burnt + tip, blob_fee), entry.on_included))
-        self._recorder.blocks.append(
+            receipt = Receipt(height, now, burnt + tip, blob_fee, txid=transaction.hash)
+            if transaction.hash in self._moved:  # its first block was thrown out
+                self._reissue(receipt)
+                receipts.append((receipt, entry.on_moved))
+            else:
+                receipts.append((receipt, entry.on_included))
+        row = self._recorder.blocks.append(
             chain=self.name,
             height=height,
             time_ns=now,
             transactions=len(receipts),
             used=filling.gas_used,
-            limit=self.config.gas_limit,
+            limit=gas_limit,
             fee_level=base_fee_wei / WEI_PER_GWEI,
             blobs=filling.blobs,
             blob_fee_level=blob_fee_wei / WEI_PER_GWEI if self.fork.max_blobs else None,
             pending=len(self._mempool),
-            fees=fees_wei,
+            fees=sum(burnt + tip for burnt, tip in fees),
             transactions_root=ethereum_root(self._leaves(height, filling)),
         )
+        if self._kept is not None:
+            self._kept.add(KeptBlock(row, MadeBlock(parent, filling, tuple(fees))))
         self._grow(receipts)
 
-    def _fill(self) -> Filling:
+    def _throw_out(self, lost: list[KeptBlock[MadeBlock]]) -> None:
+        """Go back to before these blocks: fees in force, gas limit, and everything that was in them."""
+        now = self._environment.now
+        entries: list[Waiting] = []
+        for block in lost:
+            made = block.filling
+            for (entry, _), (burnt, tip) in zip(made.filling.included, made.fees, strict=True):
+                self.burnt_wei -= burnt
+                self.tips_wei -= tip
+                self._unspend(entry.transaction.purpose, entry.transaction.size_bytes, burnt + tip)
+                entries.append(entry)
+            if self._background is not None:
+                self._background.give_back(made.filling.background_gas, made.filling.background_blobs)
+            self._recorder.blocks.set(block.row, "orphaned_ns", now)
+        self._mempool.restore(entries)
+        self._parent = lost[0].filling.parent
+        self._follow()
+        self._shrink(self.height - len(lost), [entry.transaction.hash for entry in entries])
+        for entry in entries:
+            if entry.on_orphaned is not None:
+                entry.on_orphaned()
+
+    def _fill(self, slots: float) -> Filling:
         """Fill the next block, and move the fees in force on to the one after."""
         self._last_fill_ns = self._environment.now
         if self._background is not None:
-            self._background.arrive(self.base_fee_wei, self.blob_base_fee_wei)
+            self._background.arrive(self.base_fee_wei, self.blob_base_fee_wei, slots)
         filling = fill_block(
             self._mempool,
             self._background,
-            self.config.gas_limit,
+            self.gas_limit,
             self.fork.max_blobs,
             self.base_fee_wei,
             self.blob_base_fee_wei,
+            max_bytes=self.fork.max_block_bytes,
+            bytes_per_gas=self.config.background.bytes_per_gas,
         )
-        if self.fork.max_blobs:
-            self.excess_blob_gas = next_excess_blob_gas(
-                self.excess_blob_gas, filling.blobs * GAS_PER_BLOB, self.base_fee_wei, self.fork
-            )
-            self.blob_base_fee_wei = self._blob_fee()
-        self.base_fee_wei = next_base_fee(self.base_fee_wei, filling.gas_used, self.config.gas_limit)
-        self._entry_tips.append(filling.lowest_tip_wei)
+        self._parent = Header(
+            self.base_fee_wei, self.excess_blob_gas, self.gas_limit, filling.gas_used, filling.blobs * GAS_PER_BLOB
+        )
+        self._follow()
+        self._entry_tips.append((filling.lowest_tip_wei, filling.lowest_blob_tip_wei))
         return filling
+
+    def _follow(self) -> None:
+        """Set what is in force in the next block from the last one's header, by the rules of the fork in force."""
+        parent = self._parent
+        if parent is None:  # no block yet: what the settings say
+            self.base_fee_wei = self.config.start_base_fee_wei
+            self.excess_blob_gas = self._start_excess()
+            self.gas_limit = self.config.gas_limit
+        else:
+            if self.fork.max_blobs:
+                self.excess_blob_gas = next_excess_blob_gas(
+                    parent.excess_blob_gas, parent.blob_gas_used, parent.base_fee_wei, self.fork
+                )
+            self.base_fee_wei = next_base_fee(parent.base_fee_wei, parent.gas_used, parent.gas_limit)
+            target = self.config.gas_limit_target
+            self.gas_limit = parent.gas_limit if target is None else next_gas_limit(parent.gas_limit, target)
+        self.blob_base_fee_wei = self._blob_fee()
 
     def _leaves(self, height: int, filling: Filling) -> list[bytes]:
         leaves = [entry.transaction.hash for entry, _ in filling.included]
@@ -289,6 +439,7 @@ class EthereumChain(Ledger):
                 for tip_wei, gas in zip(self._background.tips_wei, filling.background_gas, strict=False)
                 if gas
             ]
-            if filling.background_blobs:
-                leaves.append(keccak256(record("blobs", self.name, height, amount=filling.background_blobs)))
+            if any(filling.background_blobs):
+                counts = ",".join(map(str, filling.background_blobs))  # by class, the highest tips first
+                leaves.append(keccak256(record("blobs", self.name, height) + f" {counts}".encode()))
         return leaves

@@ -41,6 +41,16 @@ def gas_limit_follows(parent_gas_limit: int, gas_limit: int) -> bool:
     return gas_limit >= MIN_GAS_LIMIT and abs(gas_limit - parent_gas_limit) < parent_gas_limit // GAS_LIMIT_BOUND
 
 
+def next_gas_limit(gas_limit: int, target: int) -> int:
+    """The limit of the next block if its proposer wants `target`: as far towards it as the bound lets it go.
+
+    >>> next_gas_limit(36_000_000, target=60_000_000)
+    36035155
+    """
+    step = gas_limit // GAS_LIMIT_BOUND - 1
+    return max(min(max(target, gas_limit - step), gas_limit + step), MIN_GAS_LIMIT)
+
+
 def fake_exponential(factor: int, numerator: int, denominator: int) -> int:
     """factor * e**(numerator / denominator) by its Taylor series in integers (EIP-4844)."""
     term = factor * denominator

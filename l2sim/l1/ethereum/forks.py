@@ -1,9 +1,12 @@
 """Ethereum's forks as data: everything that a fork changed in the fee market and the limits.
 
-No rule elsewhere asks for a fork by name; it asks for one of these columns.
+No rule elsewhere asks for a fork by name; it asks for one of these columns. Forks that changed none of them (Arrow
+Glacier, Gray Glacier, Paris, Shanghai) have no row. The block gas limit is no column: it is voted for, not forked.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 GAS_PER_BLOB = 131_072  # EIP-4844: 2**17, one gas a byte
 
@@ -25,9 +28,12 @@ class Fork:
     """Whether the blob fee follows the base fee from below (EIP-7918)."""
     max_transaction_gas: int | None
     """Most gas of one transaction (EIP-7825); None: the block's limit."""
+    max_block_bytes: int | None = None
+    """Most bytes of a block without its blobs (EIP-7934); None: no such limit."""
 
 
 _CAP = 2**24  # EIP-7825
+_BYTES = 8_388_608  # EIP-7934: 10 MiB less 2 MiB for the beacon block around it
 
 # Times: London is mainnet block 12,965,000 (EIP-1559); the others EIP-7569, EIP-7600, EIP-7607 and go-ethereum's
 # params/config.go. Blobs: EIP-4844, EIP-7691, EIP-8134 and EIP-8135.
@@ -35,9 +41,9 @@ FORKS: tuple[Fork, ...] = (
     Fork("london", 1_628_166_822, 0, 0, 0, 0, False, False, None),
     Fork("cancun", 1_710_338_135, 3, 6, 3_338_477, 6, False, False, None),
     Fork("prague", 1_746_612_311, 6, 9, 5_007_716, 9, True, False, None),
-    Fork("osaka", 1_764_798_551, 6, 9, 5_007_716, 6, True, True, _CAP),
-    Fork("bpo1", 1_765_290_071, 10, 15, 8_346_193, 6, True, True, _CAP),
-    Fork("bpo2", 1_767_747_671, 14, 21, 11_684_671, 6, True, True, _CAP),
+    Fork("osaka", 1_764_798_551, 6, 9, 5_007_716, 6, True, True, _CAP, _BYTES),
+    Fork("bpo1", 1_765_290_071, 10, 15, 8_346_193, 6, True, True, _CAP, _BYTES),
+    Fork("bpo2", 1_767_747_671, 14, 21, 11_684_671, 6, True, True, _CAP, _BYTES),
 )
 _BY_NAME = {fork.name: fork for fork in FORKS}
 
@@ -48,6 +54,27 @@ def fork_named(name: str) -> Fork:
         return _BY_NAME[name]
     except KeyError:
         raise ValueError(f"must be one of {', '.join(_BY_NAME)} (got {name})") from None
+
+
+def extended(rows: Sequence[Fork]) -> tuple[Fork, ...]:
+    """Mainnet's table with further rows after it; raises ValueError unless times rise and names differ.
+
+    >>> later = Fork("bpo3", 1_900_000_000, 21, 32, 20_609_697, 6, True, True, _CAP, _BYTES)
+    >>> extended([later])[-1].name
+    'bpo3'
+    """
+    table = (*FORKS, *rows)
+    for before, after in pairwise(table):
+        if after.activation_s <= before.activation_s:
+            raise ValueError(
+                f"activation_s of {after.name} must be later than {before.activation_s}, that of {before.name} "
+                f"(got {after.activation_s})"
+            )
+    names = [fork.name for fork in table]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"names must differ (got {name} twice)")
+    return table
 
 
 def fork_at(unix_s: int) -> Fork:

@@ -1,9 +1,11 @@
 """The system's transactions that wait for an Ethereum block, by effective tip and in order of nonce."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from l2sim.l1.base import OnReceipt, Purpose, Refusal
+from l2sim.l1.ethereum.forks import GAS_PER_BLOB
 
 PRICE_BUMP_PERCENT = 10  # go-ethereum core/txpool/legacypool: a replacement pays so much more in both fees
 BLOB_PRICE_BUMP_PERCENT = 100  # go-ethereum core/txpool/blobpool
@@ -24,6 +26,11 @@ class EthereumTransaction:
     blobs: int = 0
     max_blob_fee_wei: int = 0
 
+    @property
+    def block_bytes(self) -> int:
+        """Bytes that it takes of a block: all but its blobs, which travel beside it."""
+        return self.size_bytes - GAS_PER_BLOB * self.blobs
+
     def effective_tip(self, base_fee_wei: int) -> int:
         """What the proposer gets per gas at that base fee (EIP-1559); negative if the fee cap is below it."""
         return min(self.tip_wei, self.max_fee_wei - base_fee_wei)
@@ -32,11 +39,20 @@ class EthereumTransaction:
 class Waiting:
     """A transaction in the mempool; `live` is False once it is in a block or replaced."""
 
-    __slots__ = ("arrival", "live", "on_included", "transaction")
+    __slots__ = ("arrival", "live", "on_included", "on_moved", "on_orphaned", "transaction")
 
-    def __init__(self, transaction: EthereumTransaction, on_included: OnReceipt | None, arrival: int) -> None:
+    def __init__(
+        self,
+        transaction: EthereumTransaction,
+        on_included: OnReceipt | None,
+        arrival: int,
+        on_moved: OnReceipt | None = None,
+        on_orphaned: Callable[[], object] | None = None,
+    ) -> None:
         self.transaction = transaction
         self.on_included = on_included
+        self.on_moved = on_moved
+        self.on_orphaned = on_orphaned
         self.arrival = arrival
         self.live = True
 
@@ -63,7 +79,13 @@ class EthereumMempool:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, transaction: EthereumTransaction, on_included: OnReceipt | None) -> Refusal | None:
+    def add(
+        self,
+        transaction: EthereumTransaction,
+        on_included: OnReceipt | None,
+        on_moved: OnReceipt | None = None,
+        on_orphaned: Callable[[], object] | None = None,
+    ) -> Refusal | None:
         """Let a transaction wait, in the place of the waiting one of the same sender and nonce if it outbids it."""
         sender, nonce = transaction.sender, transaction.nonce
         expected = self._next_nonce.setdefault(sender, 0)
@@ -76,7 +98,7 @@ class EthereumMempool:
                 return Refusal.REPLACEMENT_TOO_CHEAP
             old.live = False
             self._size -= 1
-        entry = queue[nonce] = Waiting(transaction, on_included, self._arrivals)
+        entry = queue[nonce] = Waiting(transaction, on_included, self._arrivals, on_moved, on_orphaned)
         self._arrivals += 1
         self._size += 1
         if nonce == expected:
@@ -117,6 +139,19 @@ class EthereumMempool:
         successor = queue.get(following)
         if successor is not None:
             heappush(self._by_tip, (-successor.transaction.tip_wei, successor.arrival, successor))
+
+    def restore(self, entries: Iterable[Waiting]) -> None:
+        """Let transactions wait again whose blocks were thrown out: each sender's nonces go back with them."""
+        for entry in entries:
+            transaction = entry.transaction
+            entry.live = True
+            self._queues[transaction.sender][transaction.nonce] = entry
+            self._next_nonce[transaction.sender] = min(self._next_nonce[transaction.sender], transaction.nonce)
+            self._size += 1
+        ready = [self._queues[sender].get(nonce) for sender, nonce in self._next_nonce.items()]
+        self._by_tip = [(-entry.transaction.tip_wei, entry.arrival, entry) for entry in ready if entry is not None]
+        self._by_cap = []
+        heapify(self._by_tip)
 
     def put_back(self, entry: Waiting) -> None:
         """`entry` did not fit into the block and waits on."""

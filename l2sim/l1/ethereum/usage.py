@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from l2sim.errors import TraceError
 from l2sim.l1.ethereum.fees import MIN_GAS_LIMIT, blob_base_fee, next_base_fee, next_excess_blob_gas
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB, Fork
+from l2sim.l1.ethereum.rows import Cell, read_cells
 
 MAX_GAS_LIMIT: Final = 2**63 - 1  # go-ethereum params/protocol_params.go
 FEE_BITS: Final = 256
@@ -81,58 +81,13 @@ def read_usage(path: Path, fork: Fork) -> list[BlockUsage]:
 
     Raises TraceError with path:line:column, the rule and the value.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise TraceError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{path}: must be text in UTF-8 (got byte {error.object[error.start]:#04x})") from error
-    while lines and not lines[-1].strip():
-        lines.pop()
-    header = [name for _, name in _cells(lines[0])] if lines else []
-    for wanted in BlockUsage._fields:
-        if header.count(wanted) != 1:
-            raise TraceError(
-                f"{path}:1:1: must have the columns {', '.join(BlockUsage._fields)}, each once "
-                f"(got {', '.join(header)[:100] or 'none'})"
-            )
-    if len(lines) == 1:
-        raise TraceError(f"{path}:2:1: must have a row for each block (got none)")
-    places = [header.index(wanted) for wanted in BlockUsage._fields]
-    return [
-        _block(f"{path}:{number}", line, places, len(header), fork) for number, line in enumerate(lines[1:], start=2)
-    ]
+    return [_block(cells, fork) for cells in read_cells(path, BlockUsage._fields)]
 
 
-def _block(where: str, line: str, places: list[int], width: int, fork: Fork) -> BlockUsage:
-    cells = _cells(line)
-    if len(cells) != width:
-        raise TraceError(f"{where}:1: must have {width} cells, as the header has (got {len(cells)})")
-    used, limit, blobs = (cells[place] for place in places)
-    gas_limit = _whole(where, "gas_limit", limit, MIN_GAS_LIMIT, MAX_GAS_LIMIT, "")
+def _block(cells: dict[str, Cell], fork: Fork) -> BlockUsage:
+    gas_limit = cells["gas_limit"].whole("gas_limit", MIN_GAS_LIMIT, MAX_GAS_LIMIT)
     return BlockUsage(
-        gas_used=_whole(where, "gas_used", used, 0, gas_limit, ", the block's gas_limit"),
+        gas_used=cells["gas_used"].whole("gas_used", 0, gas_limit, ", the block's gas_limit"),
         gas_limit=gas_limit,
-        blobs=_whole(where, "blobs", blobs, 0, fork.max_blobs, f", the most of {fork.name}"),
+        blobs=cells["blobs"].whole("blobs", 0, fork.max_blobs, f", the most of {fork.name}"),
     )
-
-
-def _whole(where: str, name: str, cell: tuple[int, str], low: int, high: int, why: str) -> int:
-    column, text = cell
-    # Nothing that may be in range has more than 19 digits; isdigit alone would let in digits of other scripts.
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
-    if not low <= number <= high:
-        raise TraceError(
-            f"{where}:{column} {name}: must be a whole number from {low} to {high}{why} (got {text[:40] or 'nothing'})"
-        )
-    return number
-
-
-def _cells(line: str) -> list[tuple[int, str]]:
-    """The cells of a line with the columns where they begin, the first being 1."""
-    cells = []
-    column = 1
-    for cell in line.split(","):
-        cells.append((column + len(cell) - len(cell.lstrip()), cell.strip().strip('"')))
-        column += len(cell) + 1
-    return cells

@@ -11,6 +11,7 @@ from l2sim.errors import InvariantError
 from l2sim.l1.base import Chain, Purpose, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.mempool import EthereumTransaction
+from l2sim.l1.ethereum.safe import SafeReceipt
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Audit, World
 from l2sim.systems.onchain.base import OnchainPayments
@@ -92,7 +93,8 @@ class OnchainEthereum(OnchainPayments):
             account.nonce,
         )
         self.record.attempts[payment] = 1
-        if self.ethereum.submit(entry, lambda receipt: self._included(payment, reserved_wei, receipt)) is not None:
+        way = SafeReceipt(self.ethereum, lambda receipt: self._included(payment, reserved_wei, receipt))
+        if way.submit(entry) is not None:
             self._fail(payment, Outcome.DROPPED)
             return
         account.nonce += 1

@@ -294,7 +294,7 @@ class Batcher:
 
     @property
     def _most_gas(self) -> int:
-        limit = self._chain.config.gas_limit
+        limit = self._chain.config.least_gas_limit
         return min(self._chain.fork.max_transaction_gas or limit, limit)
 
     def _send(self, batch: Batch, gas: int, data: bytes, blobs: list[bytes]) -> None:

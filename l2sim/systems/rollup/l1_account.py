@@ -20,6 +20,7 @@ from l2sim.l1.base import OnReceipt, Purpose, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB
 from l2sim.l1.ethereum.mempool import EthereumTransaction
+from l2sim.l1.ethereum.safe import SafeReceipt
 from l2sim.systems.base import World
 from l2sim.systems.rollup.blobs import Committer, modelled_hashes
 
@@ -53,7 +54,10 @@ class Waiting:
     max_fee_wei: int
     tip_wei: int
     max_blob_fee_wei: int
+    way: SafeReceipt | None = None
+    """Its way from block to block; None before it is sent."""
     included: bool = False
+    """Whether it is in a block that no reorganisation can reach."""
 
 
 class L1Account:
@@ -95,7 +99,7 @@ class L1Account:
         """
         nonce = self._nonces.get(sender, 0)
         self._nonces[sender] = nonce + 1
-        max_fee_wei, tip_wei = self._chain.suggest_fees()
+        max_fee_wei, tip_wei = self._chain.suggest_fees(len(blobs))
         blob_fee_wei = self._chain.suggest_blob_fee() if blobs else 0
         self._work.blob_commitments += len(blobs)
         waiting = Waiting(
@@ -130,7 +134,9 @@ class L1Account:
             blobs=len(waiting.blobs),
             max_blob_fee_wei=waiting.max_blob_fee_wei,
         )
-        refusal = self._chain.submit(transaction, lambda receipt: self._included(waiting, receipt))
+        if waiting.way is None:
+            waiting.way = SafeReceipt(self._chain, lambda receipt: self._included(waiting, receipt))
+        refusal = waiting.way.submit(transaction)
         if refusal is not None:
             raise InvariantError(f"{waiting.purpose} transaction of sender {waiting.sender} was refused: {refusal}")
 
@@ -147,18 +153,26 @@ class L1Account:
     def _look_again(self, waiting: Waiting, resubmit_ns: int) -> None:
         if waiting.included:
             return
-        chain = self._chain
-        behind = waiting.max_fee_wei < chain.base_fee_wei + waiting.tip_wei
-        if behind or (waiting.blobs and waiting.max_blob_fee_wei < chain.blob_base_fee_wei):
-            percent = BLOB_REPLACEMENT_PERCENT if waiting.blobs else REPLACEMENT_PERCENT
-            max_fee_wei, tip_wei = chain.suggest_fees()
-            waiting.tip_wei = max(tip_wei, _raised(waiting.tip_wei, percent))
-            waiting.max_fee_wei = max(max_fee_wei, _raised(waiting.max_fee_wei, percent), waiting.tip_wei)
-            if waiting.blobs:
-                blob_fee_wei = chain.suggest_blob_fee()
-                waiting.max_blob_fee_wei = max(blob_fee_wei, _raised(waiting.max_blob_fee_wei, percent))
-            self._submit(waiting)
+        if waiting.way is None or waiting.way.receipt is None:
+            self._keep_up(waiting)
         self._world.environment.call_in(resubmit_ns, self._look_again, waiting, resubmit_ns)
+
+    def _keep_up(self, waiting: Waiting) -> None:
+        """Replace a transaction that has fallen behind the fees in force, or behind what blobs tip to get in."""
+        chain = self._chain
+        max_fee_wei, tip_wei = chain.suggest_fees(len(waiting.blobs))
+        behind = waiting.max_fee_wei < chain.base_fee_wei + waiting.tip_wei
+        if waiting.blobs:
+            behind |= waiting.max_blob_fee_wei < chain.blob_base_fee_wei or waiting.tip_wei < tip_wei
+        if not behind:
+            return
+        percent = BLOB_REPLACEMENT_PERCENT if waiting.blobs else REPLACEMENT_PERCENT
+        waiting.tip_wei = max(tip_wei, _raised(waiting.tip_wei, percent))
+        waiting.max_fee_wei = max(max_fee_wei, _raised(waiting.max_fee_wei, percent), waiting.tip_wei)
+        if waiting.blobs:
+            blob_fee_wei = chain.suggest_blob_fee()
+            waiting.max_blob_fee_wei = max(blob_fee_wei, _raised(waiting.max_blob_fee_wei, percent))
+        self._submit(waiting)
 
     def _signed(self, waiting: Waiting) -> bytes:
         """The signed bytes, with the work of making and checking them counted."""

@@ -45,11 +45,11 @@ class RollupSystem(PaymentSystem):
         super().__init__(name, world, chain)
         if not isinstance(chain, EthereumChain):
             raise InvariantError(f"{name}: needs an Ethereum-like chain (got {type(chain).__name__})")
-        if config.batcher.medium == "blob" and not chain.fork.max_blobs:
-            raise InputError(
-                f"{name}: batcher.medium must be calldata or auto on a fork without blobs (got blob on "
-                f"{chain.fork.name})"
-            )
+        for fork in chain.forks:
+            if config.batcher.medium == "blob" and not fork.max_blobs:
+                raise InputError(
+                    f"{name}: batcher.medium must be calldata or auto on a fork without blobs (got blob on {fork.name})"
+                )
         self._ethereum = chain
         self._record = world.recorder.payments
         self._unfinal = 0
@@ -80,7 +80,8 @@ class RollupSystem(PaymentSystem):
 
     def _check_gas(self, config: RollupConfig) -> None:
         """Refuse settings by which a transaction could never go into an L1 block."""
-        limit = min(self._ethereum.config.gas_limit, self._ethereum.fork.max_transaction_gas or 10**18)
+        caps = [fork.max_transaction_gas for fork in self._ethereum.forks if fork.max_transaction_gas is not None]
+        limit = min(self._ethereum.config.least_gas_limit, *caps, 10**18)
         needs = {"bridge.deposit_gas": config.bridge.deposit_gas}
         needs["settlement: a step of an exit"] = max(gas for gas, _ in self.settlement.exit_steps)
         needs["settlement: a proposal or proof"] = self.settlement.operator_gas
