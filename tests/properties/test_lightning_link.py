@@ -65,7 +65,6 @@ class OneChannel(RuleBasedStateMachine):
         self.link = Link((LEFT, RIGHT), self.state.dust_limit_msat, FEERATES[0])
         self.books = [Bookkeeper(self.state.dust_limit_msat) for _ in range(2)]
         self.wires = ([], [])  # to each side
-        self.back = [True, True]  # whether each has answered the other's channel_reestablish
         self.open_htlcs = []  # committed for good, not being removed
         self.closing = False
         self.count = 0
@@ -102,12 +101,12 @@ class OneChannel(RuleBasedStateMachine):
 
     @rule(side=st.integers(0, 1))
     def announce(self, side):
-        if self.link.connected and self.back[side]:
+        if self.link.sides[side].ready:
             self.send(side, self.link.announce(side))
 
     @rule(side=st.integers(0, 1))
     def sign(self, side):
-        if self.link.can_sign(side) and self.back[side]:
+        if self.link.can_sign(side):
             updates = self.link.announce(side)
             commit = self.link.sign(side)
             self.books[side].signed(commit)
@@ -126,7 +125,6 @@ class OneChannel(RuleBasedStateMachine):
                 self.committed(update)
         elif isinstance(message, Reestablish):
             self.send(side, self.link.resend(side, message))
-            self.back[side] = True
 
     def committed(self, update):
         if update.kind == ADD:
@@ -151,7 +149,6 @@ class OneChannel(RuleBasedStateMachine):
     @rule()
     def reconnect(self):
         self.link.connected = True
-        self.back = [False, False]
         for side in (0, 1):
             self.send(side, [self.link.reestablish(side)])
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
+from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, InstantGossip
 from l2sim.systems.lightning.node_config import Nodes
 from l2sim.systems.lightning.topology.config import (
     BimodalBalances,
@@ -212,6 +213,10 @@ class LightningConfig(Config):
     """The rules inside every channel."""
     nodes: Nodes = Nodes()
     """What nodes check and do, and when they are there."""
+    gossip: Gossip = InstantGossip()
+    """How payers come to know of changes."""
+    fee_changes: FeeChanges | None = None
+    """How routers change their fees; not at all by default."""
     latency: Latency = LognormalLatency(kind="lognormal")
     """The time of one message between two nodes."""
 

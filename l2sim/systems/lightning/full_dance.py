@@ -84,8 +84,9 @@ class FullNetwork(HtlcNetwork):
             balances = tuple(int(state.balance_msat[e] + state.in_flight_msat[e]) for e in edges)
             nodes = (int(state.source[2 * channel]), int(state.target[2 * channel]))
             link = LiveLink(channel, nodes, balances, state.dust_limit_msat, state.feerate_of(channel))
-            link.connected = bool(state.connected[channel])
             self._links[channel] = link
+            if not state.connected[channel]:
+                link.disconnect()
         return link
 
     def _add(self, attempt: Attempt, hop: int) -> None:
@@ -116,7 +117,7 @@ class FullNetwork(HtlcNetwork):
 
     def _propose(self, link: LiveLink, side: int, update: Update) -> None:
         link.propose(side, update)
-        if not link.connected:
+        if not link.sides[side].ready:
             return
         if self._interval_ns == 0:
             self._speak(link, side, [], 0)
@@ -234,9 +235,11 @@ class FullNetwork(HtlcNetwork):
 
     def reconnect(self, channel: int) -> None:
         """Both ends of the channel are there again."""
-        self._state.connected[channel] = True
         link = self._links.get(channel)
-        if link is None or link.connected or link.on_chain:
+        if link is not None and link.on_chain:
+            return
+        self._state.connected[channel] = True
+        if link is None or link.connected:
             return
         link.connected = True
         for side in (0, 1):

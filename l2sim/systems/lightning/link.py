@@ -138,8 +138,8 @@ class LinkSide:
     """One end of a channel."""
 
     __slots__ = (
-        "announced", "contents", "outstanding", "owed", "peer_revoked", "received", "revoked", "revoked_last", "signed",
-        "unsigned",
+        "announced", "contents", "outstanding", "owed", "peer_revoked", "ready", "received", "revoked", "revoked_last",
+        "signed", "unsigned",
     )  # fmt: skip
 
     def __init__(self, contents: Contents) -> None:
@@ -152,6 +152,8 @@ class LinkSide:
         """The other side's updates that are in its own commitment for good, and not yet in the other's."""
         self.outstanding: Commit | None = None
         """Its signature that awaits a revocation."""
+        self.ready = True
+        """Whether it may speak: connected, and after a disconnection once it got the other's channel_reestablish."""
         self.signed = 0
         """Commitments it signed for the other side."""
         self.received = 0
@@ -199,7 +201,7 @@ class Link:
     def can_sign(self, side: int) -> bool:
         """Whether a side has something to sign and may."""
         mine = self.sides[side]
-        return self.connected and mine.outstanding is None and bool(mine.unsigned or mine.owed)
+        return mine.ready and mine.outstanding is None and bool(mine.unsigned or mine.owed)
 
     def sign(self, side: int) -> Commit:
         """A side signs the other's next commitment, with all its own updates so far and those it owes the other."""
@@ -247,6 +249,7 @@ class Link:
         """The connection breaks, and all messages under way with it."""
         self.connected = False
         for side in self.sides:
+            side.ready = False
             side.announced = 0
 
     def reestablish(self, side: int) -> Reestablish:
@@ -257,6 +260,7 @@ class Link:
     def resend(self, side: int, peer: Reestablish) -> list[Message]:
         """What a side must send again after the other's channel_reestablish, in the order it did before."""
         mine = self.sides[side]
+        mine.ready = True
         again: list[Message] = []
         commit = mine.outstanding
         if peer.next_commitment == mine.signed and commit is not None:

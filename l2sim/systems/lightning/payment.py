@@ -132,6 +132,8 @@ class Payments:
         self._live: dict[int, _Live] = {}
         self._network: HtlcNetwork | None = None
         self._giving_up = False
+        self.away: Callable[[int], bool] = lambda _: False
+        """Whether a node is away, by its number."""
         self.fees_msat = 0
         """Routing fees paid by payers, of payments that are over."""
 
@@ -161,6 +163,9 @@ class Payments:
         if not (self._own.has_open_channel(payer) and self._own.has_open_channel(payee)):
             self._record.outcome[payment] = Outcome.NOT_ONBOARDED
             return
+        if self.away(payer):
+            self._record.outcome[payment] = Outcome.OFFLINE
+            return
         self._live[payment] = _Live(now + self._timeout_ns)
         self._try(payment)
 
@@ -182,7 +187,7 @@ class Payments:
         own = self._own.of(payer)
         own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
         if own.limit_msat.max() < amount_msat:
-            self._end(payment, self._why_not_out(payer, own, live, amount_msat))
+            self._end(payment, self._why_not_out(own, live, amount_msat))
             return
         query = self._searcher.query(payer, payee, amount_msat, fee_limit_msat(self._payer, amount_msat), now)
         memory = self._belief.of(payer)
@@ -223,14 +228,17 @@ class Payments:
             before = limits
         return None
 
-    def _why_not_out(self, payer: int, own: OwnChannels, live: _Live, amount_msat: int) -> Outcome:
+    def _why_not_out(self, own: OwnChannels, live: _Live, amount_msat: int) -> Outcome:
         """Why none of the payer's own channels takes the amount."""
         if live.last_refusal is not None and live.last_hop == 0:
             return REFUSED_BY_OWN.get(live.last_refusal, Outcome.NO_ROUTE)
         obstacle = self._own_obstacle(own, live, lambda limits: bool(limits.max() >= amount_msat))
         if obstacle is not None:
             return obstacle
-        return Outcome.NO_ROUTE if self._own.has_open_channel(payer) else Outcome.NOT_ONBOARDED
+        open_to = self._state.phase[own.edge >> 1] == Phase.OPEN
+        if (open_to & ~self._state.connected[own.edge >> 1]).any():
+            return Outcome.NOT_FORWARDED  # those it could pay by are away
+        return Outcome.NO_ROUTE if open_to.any() else Outcome.NOT_ONBOARDED
 
     def _why_no_route(self, query: Query, own: OwnChannels, live: _Live, remembers: bool) -> Outcome:
         """What stood in the way, by searching again without it."""

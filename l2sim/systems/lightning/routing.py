@@ -137,6 +137,19 @@ class RoutingTable:
         """The number of edges that searches look at."""
         return len(self.network.edge)
 
+    def update(
+        self, edge: int, base_fee_msat: int, fee_ppm: int, cltv_delta: int, htlc_min_msat: int, limit_msat: int
+    ) -> None:
+        """What payers know of an edge from now on; a limit of 0 takes it off the network."""
+        position = self.position[edge]
+        if position >= 0:
+            network = self.network
+            network.base_fee_msat[position] = base_fee_msat
+            network.fee_ppm[position] = fee_ppm
+            network.cltv_delta[position] = cltv_delta
+            network.htlc_min_msat[position] = htlc_min_msat
+            network.limit_msat[position] = limit_msat
+
     def announce(self, channel: int, capacity_msat: int) -> None:
         """Make both edges of a channel usable up to its capacity; 0 takes it off the network."""
         for edge in (2 * channel, 2 * channel + 1):

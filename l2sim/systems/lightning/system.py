@@ -12,10 +12,12 @@ from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
+from l2sim.systems.lightning.availability import Comings
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
 from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.forwarding import Judge, Policies
 from l2sim.systems.lightning.full_dance import FullNetwork
+from l2sim.systems.lightning.gossip import Announcements, FeeChanger
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
 from l2sim.systems.lightning.latency import LatencySampler
@@ -77,6 +79,13 @@ class LightningSystem(PaymentSystem):
         else:
             self.htlcs = FullNetwork(*parts, rules=config.channels)
         self.payments.use(self.htlcs)
+        self.announcements = Announcements(config.gossip, environment, streams, self.state, self.policies, self.table)
+        self._fee_changer: FeeChanger | None = None
+        if config.fee_changes is not None:
+            self._fee_changer = FeeChanger(
+                config.fee_changes, environment, streams, 2 * graph.channel_count, self.policies, self.announcements
+            )
+        self.comings = self._make_comings()
         # Users that are nodes already have no channels of their own, and so no use for these settings.
         users = config.users if isinstance(config.users, AttachedUsers) else AttachedUsers()
         self._channels = UserChannels(
@@ -100,12 +109,31 @@ class LightningSystem(PaymentSystem):
 
         return RealSigner(self.name, self.world.streams, self.state)
 
+    def _make_comings(self) -> Comings | None:
+        availability = self.config.nodes.availability
+        if availability is None or not isinstance(self.htlcs, FullNetwork):
+            return None
+        nodes, users = self.population.graph.node_count, self.population.node_of_user
+        is_user = np.zeros(nodes, np.bool_)
+        is_user[users] = True
+        among = {"users": is_user, "routers": ~is_user, "all": np.ones(nodes, np.bool_)}[availability.who]
+        comings = Comings(
+            availability, self.world.environment, self.world.streams, np.flatnonzero(among), nodes, self.state,
+            self.htlcs, self.announcements,
+        )  # fmt: skip
+        self.payments.away = lambda node: not comings.here(node)
+        return comings
+
     def onboard(self) -> None:
         """Open the users' channels in the first part of the onboarding phase, renew a sample of the backbone's."""
         window_ns = self.world.horizon.payments_ns
         streams = self.world.streams
         self._channels.onboard(int(window_ns * self._opening_share), streams.get("lightning/openings"))
         self._renewals.start(window_ns, streams.get("lightning/renewals"))
+        if self.comings is not None:
+            self.comings.start()
+        if self._fee_changer is not None:
+            self._fee_changer.start()
 
     def pay(self, payment: int) -> None:
         """Send payment number `payment` of the workload now."""
