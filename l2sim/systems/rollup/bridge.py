@@ -71,6 +71,11 @@ class Bridge:
         """Those of them to whom it was paid on L1."""
         self._exits = 0
 
+    def pay_on_l1(self, fee_wei: int) -> None:
+        """Let a user pay a fee on L1 from money that it has there for that."""
+        self.entered_wei += fee_wei
+        self.fees_wei += fee_wei
+
     # -- in ---------------------------------------------------------------------------------------------------
 
     def let_in(self) -> None:

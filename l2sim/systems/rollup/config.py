@@ -52,6 +52,41 @@ class MixConfig(Config):
         return self
 
 
+class OutageConfig(Config):
+    """A time in which the sequencer makes no blocks; payments wait, and it goes on with them afterwards."""
+
+    start_s: float = Field(ge=0, le=31_536_000)
+    """From the start of the payments, seconds."""
+    duration_s: float = Field(gt=0, le=31_536_000)
+    """How long it lasts, seconds."""
+
+
+class CensorshipConfig(Config):
+    """Whose payments the sequencer leaves out of its blocks: users drawn once, whatever they pay."""
+
+    share: float = Field(ge=0, le=1)
+    """Share of users who are refused as payers."""
+    start_s: float = Field(default=0.0, ge=0, le=31_536_000)
+    """From the start of the payments, seconds."""
+    duration_s: float | None = Field(default=None, gt=0, le=31_536_000)
+    """How long it lasts, seconds; without it to the end."""
+
+
+class ForcedInclusionConfig(Config):
+    """The way of a refused payment through L1."""
+
+    patience_s: float = Field(default=600.0, ge=0, le=2_592_000)
+    """How long a payer waits before it turns to L1, seconds."""
+    l1_gas: int = Field(default=80_000, ge=21_000, le=MAX_L1_GAS)
+    """L1 gas of the transaction: a deposit's (OptimismPortal depositTransaction) and the L2 gas that it buys; an
+    assumption."""
+    prompt: bool = True
+    """Whether blocks must hold it as soon as L2 sees its L1 block, as deposits of the OP Stack; otherwise the sequencer
+    may leave it out until the window has passed, as Arbitrum's."""
+    window_s: float = Field(default=86_400.0, ge=0, le=2_592_000)
+    """Where not prompt: after that time anyone has it included, seconds: 24 hours on Arbitrum One (arb1.ts)."""
+
+
 class SequencerConfig(Config):
     """Who orders payments: blocks at a fixed beat, first come first served, as far as gas and CPU allow."""
 
@@ -70,6 +105,15 @@ class SequencerConfig(Config):
     order (go-ethereum's miner)."""
     mix: MixConfig = Field(default_factory=lambda: MixConfig())
     """What kinds of transactions payments are made by."""
+    preconfirmation_s: float | None = Field(default=None, ge=0.001, le=60)
+    """Time between the parts of a block that are executed and confirmed before it is whole, seconds: 0.2 on Base,
+    flashblocks; without it payees wait for the block."""
+    outages: tuple[OutageConfig, ...] = ()
+    """When it makes no blocks."""
+    censorship: CensorshipConfig | None = None
+    """Whom it refuses; nobody without it."""
+    forced_inclusion: ForcedInclusionConfig | None = None
+    """How refused payments get in through L1; without it they wait until they are refused no longer."""
     mempool_limit: int = Field(default=1_000_000, ge=1, le=10**9)
     """Payments that may wait for a block; those beyond it are dropped."""
 
@@ -287,6 +331,17 @@ class RollupConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> "RollupConfig":
+        sequencer = self.sequencer
+        part_s = sequencer.preconfirmation_s
+        if part_s is not None and round(sequencer.block_time_s * 1e9) % round(part_s * 1e9):
+            raise ValueError(
+                "sequencer.preconfirmation_s must divide sequencer.block_time_s into whole parts "
+                f"(got {part_s} and {sequencer.block_time_s})"
+            )
+        if sequencer.forced_inclusion is not None and self.batcher.format == "chunks":
+            raise ValueError(
+                "sequencer.forced_inclusion must not go with batcher.format chunks, which has no such operation"
+            )
         few = self.batcher.format == "chunks"
         if few and not self.plain:
             raise ValueError(

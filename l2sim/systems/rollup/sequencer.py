@@ -22,6 +22,7 @@ from l2sim.systems.rollup.charges import FeeSchedule, L1Prices
 from l2sim.systems.rollup.config import MOST_FEE_WEI, RollupConfig
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.formats.chunks import FEE_MANTISSA_BITS, packable, packable_amounts
+from l2sim.systems.rollup.inclusion import Refusals
 from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT, Words, split
 from l2sim.systems.rollup.metered import Bundler, Metered
 from l2sim.systems.rollup.transactions import (
@@ -119,6 +120,38 @@ class Sequencer:
         self._origin = 0
         """The L1 block that the last block looked back to, and when that was."""
         self._origin_ns = 0
+        part_s = config.sequencer.preconfirmation_s
+        self._beat_ns = self._block_ns if part_s is None else ns(part_s)
+        """Time between looks at the mempool: a block's, or that of its parts."""
+        self._parts: list[Made] = []
+        """What the block under way holds already, confirmed part by part."""
+        self._part_gas = 0
+        start_ns = world.horizon.payments_ns
+        self._outages = [
+            (start_ns + ns(outage.start_s), start_ns + ns(outage.start_s + outage.duration_s))
+            for outage in sorted(config.sequencer.outages, key=lambda outage: outage.start_s)
+        ]
+        self._refusals: Refusals | None = None
+        self._forced: list[tuple[int, int]] = []
+        """Payments that came through L1, with the fees they paid there."""
+
+    def refuse_with(self, refusals: Refusals) -> None:
+        """Refuse whom `refusals` says."""
+        self._refusals = refusals
+        refusals.on_release = self._take_back
+        refusals.on_forced = self._take_forced
+
+    def _take_back(self, payments: Indices) -> None:
+        self._admit(payments)
+        self._wake()
+
+    def _take_forced(self, payment: int, fee_wei: int, must: bool) -> None:
+        self._forced.append((payment, fee_wei))
+        now = self._world.environment.now
+        if must and now < self._after_outages(now):
+            self._build(self._join([self._make_forced()]), [])  # derived without the sequencer
+        else:
+            self._wake()
 
     @property
     def busy_ns(self) -> int:
@@ -128,7 +161,9 @@ class Sequencer:
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is to come, and every block made is confirmed."""
-        return not (self._waiting or self._leavers or self._unconfirmed or self._arrived < len(self._arrivals_ns))
+        refused = self._forced or (self._refusals is not None and not self._refusals.idle)
+        waiting = self._waiting or self._leavers or self._unconfirmed or self._parts or refused
+        return not (waiting or self._arrived < len(self._arrivals_ns))
 
     def follow(self, arrivals_ns: Indices) -> None:
         """Take payment i at `arrivals_ns[i]`; the times never fall. Called at most once."""
@@ -169,16 +204,16 @@ class Sequencer:
     def _wake(self) -> None:
         """See to it that the next block is made on the first beat with something for it and a CPU that keeps up."""
         now = self._world.environment.now
-        if self._waiting or self._leavers:
+        if self._waiting or self._leavers or self._forced or self._parts:
             due_ns = now
         elif self._arrived < len(self._arrivals_ns):
             due_ns = max(now, int(self._arrivals_ns[self._arrived]))
         else:
             return
-        due_ns = max(due_ns, self._cpu.free_at_ns - self._block_ns)
-        beat_ns = -(-due_ns // self._block_ns) * self._block_ns
+        due_ns = self._after_outages(max(due_ns, self._cpu.free_at_ns - self._block_ns))
+        beat_ns = -(-due_ns // self._beat_ns) * self._beat_ns
         if beat_ns <= self._last_block_ns:
-            beat_ns = self._last_block_ns + self._block_ns
+            beat_ns = self._last_block_ns + self._beat_ns
         if self._next is not None and self._next.pending:
             if self._next_ns <= beat_ns:
                 return
@@ -186,7 +221,17 @@ class Sequencer:
         self._next_ns = beat_ns
         self._next = self._world.environment.call_at(beat_ns, self._make_block)
 
+    def _after_outages(self, time_ns: int) -> int:
+        """That time, or the end of the outage in which it lies."""
+        for start_ns, end_ns in self._outages:
+            if start_ns <= time_ns < end_ns:
+                time_ns = end_ns
+        return time_ns
+
     def _enqueue(self, payments: Indices) -> None:
+        self._admit(payments if self._refusals is None else self._refusals.pass_on(payments))
+
+    def _admit(self, payments: Indices) -> None:
         room = self._config.mempool_limit - self._waiting
         if len(payments) > room:
             self._record.outcome[payments[room:]] = Outcome.DROPPED
@@ -203,19 +248,73 @@ class Sequencer:
         if arrived > self._arrived:
             self._enqueue(np.arange(self._arrived, arrived))
             self._arrived = arrived
-        leavers_gas, made = self._make_payments()
-        leavers = self._execute_withdrawals(leavers_gas)
-        if made is not None or leavers:
-            self._build(made, leavers)
+        if self._beat_ns != self._block_ns:
+            self._make_part(now)
+        else:
+            gas_left, made = self._make_payments(self._config.block_gas_limit)
+            leavers = self._execute_withdrawals(gas_left)
+            together = self._join([self._make_forced(), made])
+            if together is not None or leavers:
+                self._build(together, leavers)
         self._wake()
 
-    def _make_payments(self) -> tuple[int, Made | None]:
-        """Execute what waits; the gas that is left, and what came of it."""
-        limit = self._config.block_gas_limit
+    def _make_part(self, now: int) -> None:
+        """Execute and confirm a part of the block under way; on the block's own beat, close it."""
+        parts, limit = self._block_ns // self._beat_ns, self._config.block_gas_limit
+        number = (now // self._beat_ns - 1) % parts + 1
+        room = limit * number // parts - self._part_gas
+        gas_left, made = self._make_payments(room)
+        self._part_gas += room - gas_left
+        fresh = self._join([self._make_forced(), made])
+        if fresh is not None:
+            self._parts.append(fresh)
+            self._unconfirmed += 1
+            self._cpu.submit(self._service_ns(self.wallets.checking_work(len(fresh.payments))), self._preconfirm, fresh)
+        if number < parts:
+            return
+        leavers = self._execute_withdrawals(limit - self._part_gas)
+        together = self._join([*self._parts])
+        self._parts, self._part_gas = [], 0
+        if together is not None or leavers:
+            self._build(together, leavers, confirmed=True)
+
+    def _preconfirm(self, made: Made) -> None:
+        self._unconfirmed -= 1
+        self._tell(made)
+
+    @staticmethod
+    def _join(parts: Sequence[Made | None]) -> Made | None:
+        """Several in order as one; None where there is nothing."""
+        made = [part for part in parts if part is not None]
+        if len(made) <= 1:
+            return made[0] if made else None
+        return Made(
+            payments=np.concatenate([part.payments for part in made]),
+            verdicts=np.concatenate([part.verdicts for part in made]),
+            amounts=_joined([part.amounts for part in made]),
+            fees=np.concatenate([part.fees for part in made]),
+            transactions=join_batches([part.transactions for part in made]),
+        )
+
+    def _make_forced(self) -> Made | None:
+        """Execute what came through L1: it is derived from there, so that no batch holds its bytes again."""
+        if not self._forced:
+            return None
+        forced, self._forced = self._forced, []
+        workload = self._world.workload
+        payments = np.array([payment for payment, _ in forced], np.int64)
+        amounts = amounts_in_wei(workload.amount_msat[payments], self._world.prices)
+        payers, payees = workload.payer[payments], workload.payee[payments]
+        verdicts, _ = self._accounts.execute(payers, payees, amounts, 0, len(forced))
+        fees = np.array([fee_wei for _, fee_wei in forced], np.int64)
+        return Made(payments, verdicts, amounts, fees, NOTHING.transactions)
+
+    def _make_payments(self, limit: int) -> tuple[int, Made | None]:
+        """Execute what waits, up to that gas; the gas that is left, and what came of it."""
         if self._metered is not None:
             return self._make_metered(self._metered, limit)
         fee_wei = self.transfer_fee_wei()
-        taken = list(self._execute(fee_wei))
+        taken = list(self._execute(fee_wei, limit))
         if not taken:
             return limit, None
         verdicts = np.concatenate([part.verdicts for part in taken])
@@ -262,10 +361,10 @@ class Sequencer:
         )
         return limit - used, made
 
-    def _execute(self, fee_wei: int) -> Iterator[Taken]:
-        """Execute what waits, in order, up to the block's gas."""
+    def _execute(self, fee_wei: int, limit: int) -> Iterator[Taken]:
+        """Execute what waits, in order, up to that gas."""
         workload, prices = self._world.workload, self._world.prices
-        room = self._config.block_gas_limit // TRANSFER_L2_GAS
+        room = limit // TRANSFER_L2_GAS
         while self._queue and room:
             payments = self._queue.popleft()
             amounts = amounts_in_wei(workload.amount_msat[payments], prices)
@@ -298,8 +397,8 @@ class Sequencer:
             gas -= self._withdrawal_l2_gas
         return executed
 
-    def _build(self, made: Made | None, leavers: list[tuple[int, int, int]]) -> None:
-        """Make the block's bytes and give it to the CPU."""
+    def _build(self, made: Made | None, leavers: list[tuple[int, int, int]], confirmed: bool = False) -> None:
+        """Make the block's bytes and give it to the CPU; `confirmed` if its payments were, part by part."""
         made = NOTHING if made is None else made
         transactions = made.transactions
         if leavers:
@@ -314,10 +413,10 @@ class Sequencer:
                 work=self._work,
             )
             transactions = join_batches([transactions, going]) if len(transactions) else going
-        block_work = self.wallets.checking_work(len(made.payments) + len(leavers))
+        block_work = self.wallets.checking_work((0 if confirmed else len(made.payments)) + len(leavers))
         done = made.verdicts == DONE
         block: L2Block | None = None
-        if len(transactions):
+        if len(transactions) or (made.verdicts == DONE).any():
             hashing = Work()
             count_hashes(transactions, hashing)
             hashes = transactions.keccak256()
@@ -339,8 +438,10 @@ class Sequencer:
                 credits=self._accounts.take_credits(),
             )
         self._unconfirmed += 1
-        service_ns = -(-self._world.profile.cost_ns(block_work) // self._config.cores)
-        self._cpu.submit(service_ns, self._confirm, block, made)
+        self._cpu.submit(self._service_ns(block_work), self._confirm, block, made, confirmed)
+
+    def _service_ns(self, work: Work) -> int:
+        return -(-self._world.profile.cost_ns(work) // self._config.cores)
 
     def _header(self, work: Work) -> BlockHeader:
         now = self._world.environment.now
@@ -353,18 +454,23 @@ class Sequencer:
             parent_hash=self._parent_hash,
             epoch_number=self._origin,
             epoch_hash=keccak256(origin),
-            timestamp_s=now // NS_PER_S,
+            timestamp_s=now // self._block_ns * self._block_ns // NS_PER_S,
         )
 
-    def _confirm(self, block: L2Block | None, made: Made) -> None:
+    def _confirm(self, block: L2Block | None, made: Made, confirmed: bool) -> None:
         self._unconfirmed -= 1
-        record = self._record
+        if not confirmed:
+            self._tell(made)
+        if block is not None:
+            self._on_block(block)
+
+    def _tell(self, made: Made) -> None:
+        """Write what became of payments: those that are done are assured now."""
+        record, done = self._record, made.verdicts == DONE
         record.outcome[made.payments] = OUTCOME_OF_VERDICT[made.verdicts]
         record.attempts[made.payments] = 1
-        if block is not None:
-            record.assured_ns[block.payments] = self._world.environment.now
-            record.fee[block.payments] = made.fees[made.verdicts == DONE]
-            self._on_block(block)
+        record.assured_ns[made.payments[done]] = self._world.environment.now
+        record.fee[made.payments[done]] = made.fees[done]
 
 
 def _joined(parts: Sequence[tuple[Words, Words]]) -> tuple[Words, Words]:

@@ -21,6 +21,7 @@ from l2sim.systems.rollup.bridge import Bridge
 from l2sim.systems.rollup.config import RollupConfig
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.formats.forms import build_format
+from l2sim.systems.rollup.inclusion import Refusals
 from l2sim.systems.rollup.l1_account import L1Account, Operator
 from l2sim.systems.rollup.leaving import Leaving
 from l2sim.systems.rollup.posting import gas_per_calldata_byte
@@ -66,11 +67,24 @@ class RollupSystem(PaymentSystem):
         self.batcher = Batcher(config.batcher, form, world, chain, poster, tree, self.work, self._included)
         self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
         self.sequencer = Sequencer(config, world, chain, self.accounts, self.work, self._confirmed, self._withdrawal)
+        self._let_force(config, account)
         self.leaving = Leaving(world, self.accounts, self.bridge, self.sequencer.withdraw, self._doze)
         self.bridge.credits_to(lambda user: self.leaving.money_came(np.array([user], np.int32)))
         self.settlement = self._settlement(config, Operator(account, users + 1, resubmit_ns))
         self.bridge.exits_by(self.settlement.exit_steps)
         self._check_gas(config)
+
+    def _let_force(self, config: RollupConfig, account: L1Account) -> None:
+        """Refuse whom the settings say, and let the refused in through L1."""
+        settings = config.sequencer
+        if settings.censorship is None:
+            return
+        confirmations, pay = config.bridge.deposit_confirmations, self.bridge.pay_on_l1
+        self.sequencer.refuse_with(
+            Refusals(
+                settings.censorship, settings.forced_inclusion, self.world, self._ethereum, account, confirmations, pay
+            )
+        )
 
     def _settlement(self, config: RollupConfig, operator: Operator) -> Settlement:
         world, chain, on_exits = self.world, self._ethereum, self.bridge.exits_open

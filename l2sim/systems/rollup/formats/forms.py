@@ -56,10 +56,11 @@ class Spans(Channels):
     def content(self, blocks: Sequence[L2Block]) -> bytes:
         """One span batch."""
         times = np.array([block.header.timestamp_s for block in blocks], np.int64)
-        places = (times - self._next_s) // self._block_s
+        # A block without the sequencer, for what came through L1 alone, can fall onto the place of another.
+        places = np.maximum(0, (times - self._next_s) // self._block_s)
         length = int(places[-1]) + 1
         counts = np.zeros(length, np.int64)
-        counts[places] = [len(block.transactions) for block in blocks]
+        np.add.at(counts, places, [len(block.transactions) for block in blocks])
         # A block looks back to at most one L1 block more than the one before: those with nothing in them catch up.
         wanted = np.full(length, -1, np.int64)
         wanted[places] = [block.header.epoch_number for block in blocks]
