@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _BUDGET_S = 3.0
-"""Time after which a row is measured no further, if it was at least twice."""
+"""Time after which a row is measured no further, if it was at least twice (once where nothing was run to warm up)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,18 @@ class Row:
     costs: tuple[str, int] | None = None
 
 
-def measure(row: Row, rounds: int) -> dict[str, Any]:
+def measure(
+    row: Row,
+    rounds: int,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+    warm_up: bool = True,
+    loops_a_turn: int = 1,
+) -> dict[str, Any]:
     """Return the row's figures, the best of at most `rounds`, with run and loop taking turns.
+
+    `clock` says which seconds count; without `warm_up` the first call is measured as well, and a long one is the only.
+    The loop's figure in a turn is the best of `loops_a_turn`.
 
     Keys: `name`, `ns_per_operation`, `operations_per_s`, `cores`, `loop`, `loop_ns_per_operation`, `ratio` (how many
     times faster than the loop, the best of each), `ratio_quartiles` (lower, median and upper of the ratios of single
@@ -43,17 +53,19 @@ def measure(row: Row, rounds: int) -> dict[str, Any]:
     """
     runs: list[float] = []
     loops: list[float] = []
-    row.run()  # what is prepared at a first call is not measured
+    if warm_up:
+        row.run()  # what is prepared at a first call is not measured
+    least = 2 if warm_up else 1
     collecting = gc.isenabled()
     gc.disable()
     try:
         start = time.perf_counter()
         for done in range(rounds):
-            if done >= 2 and time.perf_counter() - start > _BUDGET_S:
+            if done >= least and time.perf_counter() - start > _BUDGET_S:
                 break
-            runs.append(_seconds(row.run))
+            runs.append(_seconds(row.run, clock))
             if row.loop is not None:
-                loops.append(_seconds(row.loop))
+                loops.append(min(_seconds(row.loop, clock) for _ in range(loops_a_turn)))
     finally:
         if collecting:
             gc.enable()
@@ -92,10 +104,10 @@ def _met(row: Row, ns: float, ratio: float | None) -> bool | None:
     return ns <= row.target_ns if row.target_ns is not None else None
 
 
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
     run()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _figures(value: float | None) -> float | None:

@@ -1,7 +1,8 @@
-"""`l2sim bench core`."""
+"""`l2sim bench core` and `l2sim bench scenarios`."""
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from l2sim.cli.options import PATH, force_option, refuse_existing_file
 from l2sim.errors import ResultsError
 
 if TYPE_CHECKING:
-    from l2sim.bench.core import Comparison
+    from l2sim.bench.records import Comparison
 
 REGRESSED = 3
 """Exit code when a row is slower than the threshold allows."""
+
+PLOT_SUFFIXES = (".svg", ".png")
 
 
 @click.group()
@@ -58,7 +61,7 @@ def core(
     unknown = [name for name in groups if name not in core_groups()]
     if unknown:
         raise click.UsageError(f"--group must be one of {', '.join(core_groups())} (got {unknown[0]})")
-    old = None if old_file is None else _read_record(old_file)
+    old = None if old_file is None else _read_record(old_file, "core", compare)
 
     record = run_core_benchmarks(
         quick=quick,
@@ -73,24 +76,94 @@ def core(
         missing = write_profile(profile_file, record)
         click.echo(f"{profile_file} written" + (f"; from the reference: {', '.join(missing)}" if missing else ""))
     if old is not None:
-        changes = compare(old, record, threshold)
-        _print_comparison(changes)
-        if any(change.regressed for change in changes):
-            click.echo(f"some rows lost more than {threshold:.0%} of their speed", err=True)
-            click.get_current_context().exit(REGRESSED)
+        _judge(compare(old, record, threshold), threshold)
 
 
-def _read_record(path: Path) -> dict[str, Any]:
-    """An earlier record, checked so that a wrong file is refused before the minute of measuring."""
-    from l2sim.bench.core import compare
+@bench.command()
+@click.option("--json", "json_file", metavar="FILE", type=PATH, help="Write the figures as JSON.")
+@click.option("--compare", "old_file", metavar="OLD.json", type=PATH, help="Compare with an earlier --json file.")
+@click.option("--threshold", default=0.3, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True),
+              help="Share of a row's speed that may be lost before --compare calls it a regression.")  # fmt: skip
+@click.option("--plot", "plot_file", metavar="FILE", type=PATH,
+              help="Draw processor time against the size of the run: .svg or .png.")  # fmt: skip
+@click.option("--system", "systems", metavar="NAME", multiple=True,
+              help="Run only channels or only rollup.")  # fmt: skip
+@click.option("--crypto", metavar="WORD", multiple=True, help="Run only modelled or only real cryptography.")
+@click.option("--payments", metavar="N", multiple=True, type=click.IntRange(1, 10**7),
+              help="A size of the runs, instead of the usual ones; may be given again.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="Runs of a few payments, only to see that every row runs.")
+@force_option
+def scenarios(
+    json_file: Path | None,
+    old_file: Path | None,
+    threshold: float,
+    plot_file: Path | None,
+    systems: tuple[str, ...],
+    crypto: tuple[str, ...],
+    payments: tuple[int, ...],
+    quick: bool,
+    force: bool,
+) -> None:
+    """Run whole scenarios, a channel network and a rollup at several sizes, and measure their processor time.
 
+    Each run takes turns with a probe of the machine, by which --compare scales the older figures. In full it takes
+    some two minutes. Exits with 3 when --compare finds a row that lost more speed than --threshold.
+    """
+    for path in (json_file, plot_file):
+        if path is not None:
+            refuse_existing_file(path, force)
+    from l2sim.bench.scenarios import CRYPTO, SYSTEMS, compare, run_scenario_benchmarks
+
+    for option, given, known in (("--system", systems, SYSTEMS), ("--crypto", crypto, CRYPTO)):
+        unknown = [word for word in given if word not in known]
+        if unknown:
+            raise click.UsageError(f"{option} must be one of {', '.join(known)} (got {unknown[0]})")
+    if plot_file is not None and plot_file.suffix not in PLOT_SUFFIXES:
+        raise click.UsageError(f"--plot must end in {' or '.join(PLOT_SUFFIXES)} (got {plot_file.name})")
+    old = None if old_file is None else _read_record(old_file, "scenarios", compare)
+
+    record = run_scenario_benchmarks(
+        quick=quick,
+        systems=systems,
+        crypto=crypto,
+        payments=payments,
+        progress=_say_row if sys.stderr.isatty() else None,
+    )
+    _print_record(record)
+    for entry in record["growth"]:
+        click.echo(
+            f"{entry['system']}, {entry['crypto']}: processor time grows with payments to the power of "
+            f"{entry['exponent']:.2f}"
+        )
+    if json_file is not None:
+        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if plot_file is not None:
+        from l2sim.bench.plot import save
+
+        save(record, plot_file)
+    if old is not None:
+        _judge(compare(old, record, threshold), threshold)
+
+
+def _judge(changes: "list[Comparison]", threshold: float) -> None:
+    """Print what changed, and leave with 3 where something has regressed."""
+    if not changes:
+        raise ResultsError("--compare: the two measurements have no row in common")
+    _print_comparison(changes)
+    if any(change.regressed for change in changes):
+        click.echo(f"some rows lost more than {threshold:.0%} of their speed", err=True)
+        click.get_current_context().exit(REGRESSED)
+
+
+def _read_record(path: Path, command: str, compare: "Callable[..., list[Comparison]]") -> dict[str, Any]:
+    """An earlier record, checked so that a wrong file is refused before the minutes of measuring."""
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         compare(record, record)
     except OSError as error:
         raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise ResultsError(f"{path}: is no file that `l2sim bench core --json` wrote ({error})") from error
+        raise ResultsError(f"{path}: is no file that `l2sim bench {command} --json` wrote ({error})") from error
     return record
 
 
@@ -107,7 +180,7 @@ def _print_record(record: dict[str, Any]) -> None:
     machine = record["machine"]
     table = Table(title=Text(f"{machine['cpu']}, {machine['cores']} cores"), title_justify="left", box=SIMPLE_HEAD)
     table.add_column("")
-    for heading in ("operations/s", "ns each", "cores", "plain loop, ns", "ratio", "asked", ""):
+    for heading in ("operations/s", "ns each", "cores", "loop or probe, ns", "ratio", "asked", ""):
         table.add_column(heading, justify="right")
     for row in record["rows"]:
         table.add_row(
