@@ -89,3 +89,37 @@ def test_first_depletion_takes_as_long_as_the_gamblers_ruin(capacity, start, p, 
     error = lengths.std(ddof=1) / np.sqrt(runs)
     assert abs(lengths.mean() - expected) < 2.6 * error  # inside the 99 % interval
     assert abs(sender_empty.mean() - sender_share) < 2.6 * np.sqrt(0.25 / runs)
+
+
+def bare_depletion(start, capacity, directions):
+    """How many payments until one side is empty."""
+    left = start + np.cumsum(np.where(directions, -1, 1))
+    return int(np.argmax((left == 0) | (left == capacity))) + 1
+
+
+def test_first_depletion_of_a_balanced_hundred_takes_two_thousand_five_hundred():
+    # Row 2.2 at p = 1/2: 50 x 50. The law's runs are long and vary as much as they last, so the bare walk meets it
+    # over four thousand runs, and the channel is depleted by the same payment as the bare walk.
+    rng = np.random.default_rng(17)
+    left = np.full(4_000, 50)
+    lengths = []
+    for count in range(1, 60_001):
+        left += np.where(rng.random(len(left)) < 0.5, -1, 1)
+        over = (left == 0) | (left == 100)
+        lengths += [count] * int(over.sum())
+        left = left[~over]
+        if not len(left):
+            break
+    assert len(lengths) == 4_000
+    error = np.std(lengths, ddof=1) / np.sqrt(4_000)
+    assert abs(np.mean(lengths) - 2_500) < 2.6 * error < 0.04 * 2_500
+    for seed in (1, 2):
+        directions = np.random.default_rng(seed).random(12_000) < 0.5
+        expected = bare_depletion(50, 100, directions)
+        system = channel(100, 50, directions[: expected + 1].tolist())
+        system.open()
+        environment, start_ns = system.world.environment, system.world.horizon.payments_ns
+        environment.run_until(start_ns + (expected - 1) * 10**9 - 1)
+        assert system.state.balance_msat.all()
+        environment.run_until(start_ns + expected * 10**9 - 1)
+        assert not system.state.balance_msat.all()
