@@ -16,6 +16,7 @@ SHORTER = {
     "quickstart": (),
     "channel_vs_rollup": ("workload.duration_s=600", "workload.users=100", "systems.lightning.topology.nodes=150"),
     "batch_formats": ("workload.duration_s=600", "workload.users=60"),
+    "unreliable_network": ("workload.duration_s=900",),
     "lightning_snapshot": ("workload.payments=300", "workload.users=60"),
 }
 
