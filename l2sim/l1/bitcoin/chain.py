@@ -12,6 +12,7 @@ from l2sim.l1.bitcoin.fees import FeeEstimator, fee_sat, vbytes
 from l2sim.l1.bitcoin.limits import MempoolLimit
 from l2sim.l1.bitcoin.mempool import BitcoinMempool, BitcoinTransaction, Entry, Filling
 from l2sim.l1.bitcoin.relay import admit, replacement_fee_sat
+from l2sim.l1.bitcoin.transaction import TRUC_VERSION
 from l2sim.l1.ledger import Ledger
 from l2sim.l1.reorgs import KeptBlock, KeptBlocks
 from l2sim.l1.roots import bitcoin_root, record
@@ -40,6 +41,7 @@ class BitcoinChain(Ledger):
         super().__init__(name, Asset.BTC, environment, recorder)
         self.config = config
         self._times = streams.get(f"l1/{name}/block times")
+        self._most_wu = min(config.max_transaction_wu, config.space_wu)
         self._mempool = BitcoinMempool()
         self._background: BitcoinBackground | None = None
         if config.background.load > 0:
@@ -86,6 +88,9 @@ class BitcoinChain(Ledger):
         refusal = self._refuse(transaction, self._floor_sat_per_kvb())
         if refusal is not None:
             return refusal
+        if not transaction.spends and transaction.version != TRUC_VERSION:  # nothing to conflict with or depend on
+            self._mempool.add(transaction, on_included, on_dropped, on_moved, self._height)
+            return None
         return self._accept(transaction, on_included, on_dropped, on_moved)
 
     def submit_with_child(
@@ -124,12 +129,12 @@ class BitcoinChain(Ledger):
                 f"weight_wu must be at least 1 and fee_sat at least 0 (got {transaction.weight_wu} and "
                 f"{transaction.fee_sat})"
             )
-        if transaction.weight_wu > min(self.config.max_transaction_wu, self.config.space_wu):
+        if transaction.weight_wu > self._most_wu:
             return Refusal.TOO_LARGE
         if transaction.fee_sat < fee_sat(transaction.weight_wu, floor_sat_per_kvb):
             enough = transaction.fee_sat >= fee_sat(transaction.weight_wu, self.config.min_relay_sat_per_kvb)
             return Refusal.MEMPOOL_FULL if enough else Refusal.FEE_TOO_LOW
-        if transaction.valid_from_height > self.height + 1:
+        if transaction.valid_from_height > self._height + 1:
             return Refusal.NOT_FINAL
         if self._mempool.get(transaction.txid) is not None:
             return Refusal.ALREADY_KNOWN
@@ -255,19 +260,20 @@ class BitcoinChain(Ledger):
             fees=fees_sat * MSAT_PER_SAT,
             transactions_root=bitcoin_root(self._leaves(height, filling)),
         )
-        receipts = []
+        receipts: list[tuple[Receipt, OnReceipt | None]] = []
+        moved = self._moved
         for entry in filling.included:
             transaction = entry.transaction
             fee_msat = transaction.fee_sat * MSAT_PER_SAT
             self._spend(transaction.purpose, vbytes(transaction.weight_wu), fee_msat)
             for point in transaction.spends:
                 self._spent[point] = transaction.txid
-            receipt = Receipt(height, now, fee_msat, txid=transaction.txid)
-            if transaction.txid in self._moved:  # its first block was thrown out
+            receipt = Receipt(height, now, fee_msat, 0, transaction.txid)
+            on_included = entry.on_included
+            if moved and transaction.txid in moved:  # its first block was thrown out
                 self._reissue(receipt)
-                receipts.append((receipt, entry.on_moved))
-            else:
-                receipts.append((receipt, entry.on_included))
+                on_included = entry.on_moved
+            receipts.append((receipt, on_included))
         if self._kept is not None:
             self._kept.add(KeptBlock(row, filling))
         self._grow(receipts)

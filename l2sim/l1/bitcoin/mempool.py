@@ -128,6 +128,9 @@ class BitcoinMempool:
         transaction = entry.transaction
         self._entries[transaction.txid] = entry
         self.weight_wu += transaction.weight_wu
+        if not transaction.spends and transaction.txid not in self._children:
+            self._push(entry)
+            return
         for point in transaction.spends:
             self._spender[point] = entry
             self._children.setdefault(point.txid, {})[transaction.txid] = entry
@@ -142,10 +145,12 @@ class BitcoinMempool:
     def remove(self, entry: Entry) -> None:
         """Take a transaction out; relatives that wait stay."""
         transaction = entry.transaction
-        relatives = self.relatives(entry) if entry.linked else ()
         entry.alive = False
         del self._entries[transaction.txid]
         self.weight_wu -= transaction.weight_wu
+        if not transaction.spends and not entry.linked:
+            return
+        relatives = self.relatives(entry) if entry.linked else ()
         for point in transaction.spends:
             del self._spender[point]
             children = self._children.get(point.txid)
@@ -220,6 +225,7 @@ class BitcoinMempool:
         that does not fit stays, and smaller ones may pass it.
         """
         filling = Filling()
+        included = filling.included
         free_wu = space_wu
         taken = 0
         unit_wu = 0 if background is None else background.transaction_wu
@@ -230,14 +236,17 @@ class BitcoinMempool:
         heap = self._heap
         lowest: int | None = None
         while True:
-            while heap and (heap[0][2].linked or not heap[0][2].alive):
-                heappop(heap)[2].queued = False
             package: Package | None = None
+            while heap:
+                entry = heap[0][2]
+                if entry.alive and not entry.linked:
+                    break
+                heappop(heap)[2].queued = False
             if packages and (not heap or packages.key < heap[0][:2]):
                 package = packages.best
                 fee_sat, weight_wu = package.fee_sat, package.weight_wu
             elif heap:
-                transaction = heap[0][2].transaction
+                transaction = entry.transaction
                 fee_sat, weight_wu = transaction.fee_sat, transaction.weight_wu
             else:
                 break
@@ -252,12 +261,12 @@ class BitcoinMempool:
                         break  # of all the sizes that background has in truth, some would fill the last gap
             if weight_wu <= free_wu:
                 if package is None:
-                    entry = heappop(heap)[2]
+                    heappop(heap)
                     entry.queued = False
-                    filling.included.append(entry)
+                    included.append(entry)
                 else:
                     assert packages is not None
-                    filling.included += packages.take()
+                    included += packages.take()
                 free_wu -= weight_wu
                 in_a_row = 0
                 lowest = feerate if lowest is None or feerate < lowest else lowest
@@ -272,7 +281,7 @@ class BitcoinMempool:
                 packages.skip()
         for item in misfits:
             heappush(heap, item)
-        for entry in filling.included:
+        for entry in included:
             self.remove(entry)
         if background is not None:
             more = min(ahead[0] - taken, free_wu // unit_wu)

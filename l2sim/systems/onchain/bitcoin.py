@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from l2sim.crypto.bitcoin.p2wpkh import Coin, payment_weight_wu, sign_payment, unsigned_payment, verify_payment
 from l2sim.crypto.bitcoin.script import p2wpkh
@@ -10,12 +10,13 @@ from l2sim.crypto.bitcoin.transaction import OutPoint, Transaction, TxOutput
 from l2sim.crypto.signatures.keys import public_key
 from l2sim.crypto.work import Work
 from l2sim.errors import InvariantError
-from l2sim.l1.base import Chain, Purpose, Receipt
+from l2sim.l1.base import Chain, Drop, Purpose, Receipt
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.mempool import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
+from l2sim.results.recorder import NEVER
 from l2sim.systems.base import Audit, World
 from l2sim.systems.onchain.base import OnchainPayments
 from l2sim.systems.onchain.coins import MOST_INPUTS, Wallet
@@ -53,6 +54,12 @@ class OnchainBitcoin(OnchainPayments):
         if not isinstance(chain, BitcoinChain):
             raise InvariantError(f"{name}: needs a Bitcoin-like chain (got {type(chain).__name__})")
         self.bitcoin = chain
+        self._names_coins = bool(
+            config.bump_after_blocks or chain.config.reorgs.probability or chain.config.mempool.limit_vbyte
+        )
+        """Whether the chain must know what payments spend: they may be replaced, or their coins be undone."""
+        self._sent: dict[int, Sent] = {}
+        """Payments that wait for a block, where the chain knows what they spend."""
         self.waiting: dict[int, deque[int]] = {}
         self.fees_sat = 0
         self.entered_sat = 0
@@ -122,16 +129,9 @@ class OnchainBitcoin(OnchainPayments):
         else:  # change that no node would relay is left to the miner
             weight_wu = payment_weight_wu(len(coins), (payee.script,))
             change_sat = 0
-        transaction = unsigned_payment(coins, outputs)
-        if self.real:
-            transaction = sign_payment(transaction, coins, [self.secrets[payer]] * len(coins))
-            if not verify_payment(transaction, coins):
-                raise InvariantError(f"{self.name}: a signature just made does not verify: {transaction}")
-        count_payment(self.work, transaction)
+        sent = self._signed(payment, payer, coins, outputs)
         self.record.attempts[payment] = 1
-        sent = Sent(payment, coins, transaction, total_sat - amount_sat - change_sat)
-        entry = BitcoinTransaction(transaction.txid, weight_wu, sent.fee_sat, Purpose.PAYMENT)
-        if self.bitcoin.submit(entry, lambda receipt: self._included(sent, receipt)) is not None:
+        if not self._submit(sent, weight_wu):
             self._fail(payment, Outcome.DROPPED)
             return
         wallet.spend(coins)
@@ -139,8 +139,85 @@ class OnchainBitcoin(OnchainPayments):
         payee.unconfirmed_sat += amount_sat
         self.in_flight_sat += total_sat
 
+    def _signed(self, payment: int, payer: int, coins: list[Coin], outputs: list[TxOutput]) -> Sent:
+        """The transaction that pays these outputs out of these coins; what is left over is its fee."""
+        transaction = unsigned_payment(coins, outputs)
+        if self.real:
+            transaction = sign_payment(transaction, coins, [self.secrets[payer]] * len(coins))
+            if not verify_payment(transaction, coins):
+                raise InvariantError(f"{self.name}: a signature just made does not verify: {transaction}")
+        count_payment(self.work, transaction)
+        fee = sum(coin.value_sat for coin in coins) - sum(output.value_sat for output in outputs)
+        return Sent(payment, coins, transaction, fee)
+
+    def _submit(self, sent: Sent, weight_wu: int) -> bool:
+        """Send a payment's transaction; False if nodes refuse it."""
+        entry = BitcoinTransaction(sent.transaction.txid, weight_wu, sent.fee_sat, Purpose.PAYMENT)
+        if not self._names_coins:
+            return self.bitcoin.submit(entry, lambda receipt: self._included(sent, receipt)) is None
+        entry = replace(entry, spends=tuple([coin.outpoint for coin in sent.coins]))
+        refusal = self.bitcoin.submit(
+            entry,
+            lambda receipt: self._included(sent, receipt),
+            lambda reason: self._dropped(sent, weight_wu, reason),
+            lambda receipt: self._moved(sent, receipt),
+        )
+        if refusal is None:
+            self._sent[sent.payment] = sent
+            after = self.config.bump_after_blocks
+            if after:
+                self.bitcoin.wait_for_height(self.bitcoin.height + after, lambda _: self._bump(sent))
+        return refusal is None
+
+    def _bump(self, sent: Sent) -> None:
+        """Replace a payment that waited too long, if the change can pay for it and the price has risen."""
+        if self._sent.get(sent.payment) is not sent or self.record.included_ns[sent.payment] != NEVER:
+            return  # it was replaced already, or is in a block, or was in one
+        payer = int(self.world.workload.payer[sent.payment])
+        wallet = self.wallets[payer]
+        outputs = list(sent.transaction.outputs)
+        weight_wu = payment_weight_wu(len(sent.coins), tuple([output.script for output in outputs]))
+        rate = self.bitcoin.feerate_sat_per_kvb(self.config.target_blocks)
+        least = self.bitcoin.least_replacement_fee_sat(sent.transaction.txid, weight_wu)
+        fee = max(fee_sat(weight_wu, rate), least)
+        change_sat = outputs[1].value_sat - (fee - sent.fee_sat) if len(outputs) > 1 else 0
+        if fee_sat(weight_wu, rate) > sent.fee_sat and change_sat >= DUST_SAT:
+            outputs[1] = TxOutput(change_sat, wallet.script)
+            if self._submit(self._signed(sent.payment, payer, sent.coins, outputs), weight_wu):
+                wallet.unconfirmed_sat -= fee - sent.fee_sat
+                self.record.attempts[sent.payment] += 1
+                return
+        again = self.bitcoin.height + self.config.bump_after_blocks
+        self.bitcoin.wait_for_height(again, lambda _: self._bump(sent))
+
+    def _dropped(self, sent: Sent, weight_wu: int, reason: Drop) -> None:
+        """Evicted for good, or only out of the mempools after its block was thrown out: then it is sent again."""
+        if reason is Drop.REPLACED:
+            return  # by its own bump
+        payment = sent.payment
+        if self.record.included_ns[payment] != NEVER:
+            if not self._submit(sent, weight_wu):
+                self.bitcoin.wait_for_height(self.bitcoin.height + 1, lambda _: self._dropped(sent, weight_wu, reason))
+            return
+        del self._sent[payment]
+        self.in_flight_sat -= sum(coin.value_sat for coin in sent.coins)
+        payer = int(self.world.workload.payer[payment])
+        payee = int(self.world.workload.payee[payment])
+        for user, output in zip((payee, payer), sent.transaction.outputs, strict=False):
+            self.wallets[user].unconfirmed_sat -= output.value_sat
+        for coin in sent.coins:
+            self.wallets[payer].add(coin)
+        self._fail(payment, Outcome.DROPPED)
+        self._release(payer)
+
+    def _moved(self, sent: Sent, receipt: Receipt) -> None:
+        """Another block holds the payment now."""
+        self._sent.pop(sent.payment, None)
+        self.record.included_ns[sent.payment] = receipt.time_ns
+
     def _included(self, sent: Sent, receipt: Receipt) -> None:
         payment = sent.payment
+        self._sent.pop(payment, None)
         self.fees_sat += sent.fee_sat
         self.in_flight_sat -= sum(coin.value_sat for coin in sent.coins)
         payer = int(self.world.workload.payer[payment])

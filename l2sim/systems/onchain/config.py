@@ -22,3 +22,7 @@ class OnchainConfig(Config):
 
     coins_per_user: int = Field(default=5, ge=1, le=100)
     """Bitcoin-like chains: into how many equal coins a user's funds are split at the start."""
+
+    bump_after_blocks: int = Field(default=0, ge=0, le=1008)
+    """Bitcoin-like chains: a wallet whose payment is in no block after this many replaces it by one that pays the
+    estimate of that time, out of the change (BIP 125), and again after as many. 0: it waits."""
