@@ -191,8 +191,12 @@ class BitcoinChain(Ledger):
         """Whether the transaction of that id is in the mempool."""
         return self._mempool.get(txid) is not None
 
-    def _floor_sat_per_kvb(self) -> int:
+    @property
+    def relay_floor_sat_per_kvb(self) -> int:
         """The fee rate under which nothing is relayed now."""
+        return self._floor_sat_per_kvb()
+
+    def _floor_sat_per_kvb(self) -> int:
         least = self.config.min_relay_sat_per_kvb
         return least if self._limit is None else max(least, self._limit.floor_sat_per_kvb(self._environment.now))
 

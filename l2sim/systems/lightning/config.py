@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from l2sim.config import Config
 from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, InstantGossip
 from l2sim.systems.lightning.node_config import Nodes
+from l2sim.systems.lightning.onchain.config import ChainRules
 from l2sim.systems.lightning.topology.config import (
     BimodalBalances,
     GeneratedTopology,
@@ -217,6 +218,8 @@ class LightningConfig(Config):
     """How payers come to know of changes."""
     fee_changes: FeeChanges | None = None
     """How routers change their fees; not at all by default."""
+    onchain: ChainRules = ChainRules()
+    """What happens to channels on L1 beyond funding and mutual closes; by default nothing is forced there."""
     latency: Latency = LognormalLatency(kind="lognormal")
     """The time of one message between two nodes."""
 

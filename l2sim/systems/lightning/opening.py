@@ -25,6 +25,7 @@ from l2sim.results.recorder import NEVER
 from l2sim.systems.base import Membership
 from l2sim.systems.lightning.config import AttachedUsers, Backbone
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.onchain.force_close import CloseKind
 from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
@@ -77,6 +78,10 @@ class ChannelBook:
         self.close_fee_sat = np.zeros(channels, np.int64)
         self.start_balance_msat = np.zeros(channels, np.int64)
         self.end_balance_msat = np.zeros(channels, np.int64)
+        self.close_kind = np.zeros(channels, np.uint8)
+        """Numbers of `onchain.force_close.CloseKind`."""
+        self.home_ns = np.full(channels, NEVER, np.int64)
+        """When all its money was free again."""
 
 
 class UserChannels:
@@ -108,6 +113,7 @@ class UserChannels:
         self._signer = signer
         self._work = work
         self._book = book
+        self._by_force: Callable[[int], bool] | None = None
         self._leaving = False
         self._due = [False] * len(self._funds_sat)
         """Whether the time of each channel's user to leave has come."""
@@ -124,6 +130,15 @@ class UserChannels:
         """Channels that were not opened because the user's funds are too small."""
         self.stranded_msat = 0
         """Users' balances in channels whose close had nothing to pay them; it went into the closing fees."""
+
+    def force_some(self, by_force: Callable[[int], bool]) -> None:
+        """Ask `by_force` before each mutual close: it says whether it has forced the channel on chain instead."""
+        self._by_force = by_force
+
+    def forced(self, channel: int) -> None:
+        """A channel that was forced on chain is done; the backbone's are none of ours."""
+        if channel >= self._first:
+            self._alive -= 1
 
     def onboard(self, window_ns: int, stream: Stream) -> None:
         """Open every channel at its own time, evenly spread over the next `window_ns`."""
@@ -194,6 +209,8 @@ class UserChannels:
         if channel not in self._closing or self._state.in_use(channel):
             return
         self._closing.remove(channel)
+        if self._by_force is not None and self._by_force(channel):
+            return
         user_sat, router_sat = (int(self._state.balance_msat[2 * channel + i]) // MSAT_PER_SAT for i in (0, 1))
         rate = self._chain.feerate_sat_per_kvb(self._users.closing_target_blocks)
         user_out_sat, router_out_sat, weight_wu = closing_outputs(user_sat, router_sat, rate)
@@ -206,6 +223,8 @@ class UserChannels:
     def _closed(self, channel: int, fee: int, user_out_sat: int, receipt: Receipt) -> None:
         self._book.closed_ns[channel] = receipt.time_ns
         self._book.close_fee_sat[channel] = fee
+        self._book.close_kind[channel] = CloseKind.MUTUAL
+        self._book.home_ns[channel] = receipt.time_ns
         balances = self._state.close(channel)
         self._book.end_balance_msat[channel] = balances[0]
         self.fees_msat += fee * MSAT_PER_SAT

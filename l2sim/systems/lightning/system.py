@@ -1,13 +1,13 @@
 """The Lightning-like payment system: wiring of its parts, and its books."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from l2sim.engine import ns
+from l2sim.engine import Environment, ns
 from l2sim.errors import InvariantError
-from l2sim.l1.base import Chain
+from l2sim.l1.base import Chain, Purpose
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
@@ -22,6 +22,10 @@ from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
 from l2sim.systems.lightning.latency import LatencySampler
 from l2sim.systems.lightning.liquidity import draw_balances
+from l2sim.systems.lightning.onchain.breach import Breaches
+from l2sim.systems.lightning.onchain.failures import Failures
+from l2sim.systems.lightning.onchain.force_close import CloseKind, ForceCloses, HtlcsOnChain
+from l2sim.systems.lightning.onchain.market import FeeFollower, FeeUpdates
 from l2sim.systems.lightning.opening import ChannelBook, Renewals, UserChannels
 from l2sim.systems.lightning.payment import Payments
 from l2sim.systems.lightning.quick_dance import QuickNetwork
@@ -96,11 +100,41 @@ class LightningSystem(PaymentSystem):
         self._renewals = Renewals(
             environment, chain, config.backbone, backbone_sat, self._signer, self.dance, self._book
         )
+        self._wire_chain(environment, chain)
         self._opening_share = users.opening_share
         self._backbone_msat = graph.total_capacity_msat
         self._leaving = False
         self._drawn: npt.NDArray[np.int64] | None = None
         self._run_ns = 0
+
+    def _wire_chain(self, environment: Environment, chain: BitcoinChain) -> None:
+        """Put what may force channels on chain in its place."""
+        rules, streams = self.config.onchain, self.world.streams
+        htlcs = self.htlcs if isinstance(self.htlcs, HtlcsOnChain) else None
+        self.forced = ForceCloses(
+            environment, chain, rules, self.state, self.table, self._book, self.population.backbone_channels, htlcs,
+            self._channels.forced, self.name,
+        )  # fmt: skip
+        self._starters: list[Callable[[], None]] = []
+        """What begins with the payment phase."""
+        if rules.forced_per_channel_year:
+            failures = Failures(
+                environment, rules.forced_per_channel_year, self.forced, streams.get("lightning/force closes")
+            )
+            self._starters.append(failures.start)
+        self.breaches: Breaches | None = None
+        if rules.breach is not None:
+            nodes = self.population.graph.node_count
+            self.breaches = Breaches(environment, rules.breach, self.forced, nodes, streams.get("lightning/breaches"))
+            self._starters.append(self.breaches.start)
+        if rules.uncooperative_share:
+            stream = streams.get("lightning/uncooperative")
+            share = rules.uncooperative_share
+            self._channels.force_some(lambda c: stream.uniform() < share and self.forced.force(c, 0) is not None)
+        self.fee_follower: FeeFollower | None = None
+        if rules.update_fee is not None and isinstance(self.htlcs, FeeUpdates):
+            self.fee_follower = FeeFollower(environment, chain, rules.update_fee, self.state, self.htlcs)
+            self._starters.append(self.fee_follower.start)
 
     def _make_signer(self) -> Signer:
         if self.world.crypto == "modelled":
@@ -135,6 +169,12 @@ class LightningSystem(PaymentSystem):
         if self._fee_changer is not None:
             self._fee_changer.start()
 
+    def open(self) -> None:
+        """Begin the payment phase, and with it all that nodes do by themselves."""
+        super().open()
+        for start in self._starters:
+            start()
+
     def pay(self, payment: int) -> None:
         """Send payment number `payment` of the workload now."""
         self.payments.pay(payment)
@@ -153,8 +193,9 @@ class LightningSystem(PaymentSystem):
 
     @property
     def left(self) -> bool:
-        """Whether every user's channel is closed, no HTLC is locked and no renewal waits for a block."""
-        return self._leaving and self._channels.all_closed and self.settled and not self._renewals.waiting
+        """Whether every user's channel is closed, all money of forced ones home, and nothing waits for a block."""
+        done = self._channels.all_closed and self.forced.under_way == 0
+        return self._leaving and done and self.settled and not self._renewals.waiting
 
     def finish(self) -> None:
         """Give up what is undecided, add up all work done, write the channels' rows."""
@@ -162,9 +203,18 @@ class LightningSystem(PaymentSystem):
         record.outcome[record.outcome == Outcome.PENDING] = Outcome.UNFINISHED
         self.work.add(self.dance.total())
         self.economics.service_fees = self.payments.fees_msat
-        self.economics.operator_l1_share = self._renewals.operator_share(self._run_ns)
+        self.economics.operator_l1_share = self._operator_share()
         self.state.check(f"system {self.name} at the end")
         self._write_channels()
+
+    def _operator_share(self) -> float:
+        """Which part of the operators' L1 fees is this run's: of the renewals a share, of forced closes all."""
+        share = self._renewals.operator_share(self._run_ns)
+        spent_msat = self.chain.spending[Purpose.OPERATE].fee
+        forced_msat = self.forced.operator_fees_sat * MSAT_PER_SAT
+        if forced_msat == 0:
+            return share
+        return (share * (spent_msat - forced_msat) + forced_msat) / spent_msat
 
     def _write_channels(self) -> None:
         state, book, graph = self.state, self._book, self.population.graph
@@ -181,6 +231,8 @@ class LightningSystem(PaymentSystem):
                 "paid_by": ["operator" if channel < backbone else "user" for channel in funded.tolist()],
                 "opened_ns": [time if time >= 0 else None for time in book.opened_ns[funded].tolist()],
                 "closed_ns": [time if time >= 0 else None for time in book.closed_ns[funded].tolist()],
+                "close_kind": [CloseKind(kind).label for kind in book.close_kind[funded].tolist()],
+                "home_ns": [time if time >= 0 else None for time in book.home_ns[funded].tolist()],
                 "open_fee_sat": book.open_fee_sat[funded].tolist(),
                 "close_fee_sat": book.close_fee_sat[funded].tolist(),
                 "start_balance_a_msat": book.start_balance_msat[funded].tolist(),
@@ -200,11 +252,11 @@ class LightningSystem(PaymentSystem):
         """Where the money of all channels is, in msat; routers' money is in them from the start."""
         balances, in_flight = self.state.money_msat()
         return Audit(
-            entered=self._backbone_msat + self._channels.entered_msat,
+            entered=self._backbone_msat + self._channels.entered_msat + self.forced.entered_msat,
             balances=balances,
             in_flight=in_flight,
-            fees=self._channels.fees_msat,
-            left=self._channels.left_msat,
+            fees=self._channels.fees_msat + self.forced.fees_msat,
+            left=self._channels.left_msat + self.forced.left_msat,
         )
 
     def capital_locked(self) -> int:
@@ -239,7 +291,7 @@ class LightningSystem(PaymentSystem):
 
     def _idle(self, channel: int) -> None:
         """A channel has lost its last HTLC: it may be waiting to be closed."""
-        if self._leaving:
+        if self._leaving and not self.forced.has(channel):
             self._channels.idle(channel)
 
 

@@ -1,0 +1,144 @@
+"""Transactions that must get in by some height: their fees rise with the market and with the time that is gone.
+
+The rule is LND's (sweep): begin with the wallet's estimate for the blocks that are left, rise in a straight line to
+the whole budget at the deadline, never bid beyond it. Each block the bid is looked at again and, where it rose
+enough, the transaction is replaced.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from l2sim.crypto.bitcoin.transaction import OutPoint
+from l2sim.l1.base import Drop, Purpose, Receipt, Refusal
+from l2sim.l1.bitcoin.chain import BitcoinChain
+from l2sim.l1.bitcoin.fees import fee_sat
+from l2sim.l1.bitcoin.transaction import BitcoinTransaction
+from l2sim.systems.lightning.onchain.ids import next_txid
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A transaction that someone wants in a block: what it spends, weighs and may cost at most.
+
+    `parent_wu` and `parent_fee_sat` are of an unconfirmed parent that it pays for too. `deadline_height` is the last
+    block that is in time; without one the bid is the estimate for `target_blocks`.
+    """
+
+    name: str
+    spends: tuple[OutPoint, ...]
+    weight_wu: int
+    budget_sat: int
+    purpose: Purpose
+    target_blocks: int
+    deadline_height: int | None = None
+    valid_from_height: int = 0
+    parent_wu: int = 0
+    parent_fee_sat: int = 0
+
+
+class Bumper:
+    """Sends one wished transaction and raises its fee until it, or what beats it, is in a block.
+
+    `on_included(receipt, txid, fee_sat)` is called when it is in, `on_lost()` when another transaction has spent
+    what it spends. What the budget does not pay for waits for the market to fall.
+    """
+
+    def __init__(
+        self,
+        chain: BitcoinChain,
+        wish: Wish,
+        most_sat_per_kvb: int,
+        on_included: Callable[[Receipt, bytes, int], object],
+        on_lost: Callable[[], object] | None = None,
+    ) -> None:
+        self._chain = chain
+        self._wish = wish
+        self._most = most_sat_per_kvb
+        self._on_included = on_included
+        self._on_lost = on_lost
+        self._start_height = chain.height
+        self._start_rate: int | None = None
+        self._txid: bytes | None = None
+        self._fee_sat = 0
+        self._over = False
+        self.bids = 0
+        """Versions sent so far."""
+        if wish.valid_from_height > chain.height + 1:
+            chain.wait_for_height(wish.valid_from_height - 1, lambda _: self._look())
+        else:
+            self._look()
+
+    def stop(self) -> None:
+        """It is not needed any more; what is in the mempool stays there."""
+        self._over = True
+
+    @property
+    def waits(self) -> bool:
+        """Whether a version of it is in the mempool."""
+        return self._txid is not None and self._chain.waits(self._txid)
+
+    def _rate(self) -> int:
+        """The fee rate to bid now, sat/kvB."""
+        wish, height = self._wish, self._chain.height
+        if wish.deadline_height is None:
+            return min(self._most, self._chain.feerate_sat_per_kvb(wish.target_blocks))
+        left = max(1, wish.deadline_height - height)
+        estimate = self._chain.feerate_sat_per_kvb(min(left, 1_008))
+        if self._start_rate is None:
+            self._start_rate = estimate
+            self._start_height = height
+        highest = min(self._most, wish.budget_sat * 4_000 // (wish.weight_wu + wish.parent_wu))
+        span = max(1, wish.deadline_height - self._start_height)
+        gone = min(span, height - self._start_height)
+        line = self._start_rate + max(0, highest - self._start_rate) * gone // span
+        return min(self._most, max(estimate, line))
+
+    def _look(self) -> None:
+        """Bid for the first time, or again where the bid has risen."""
+        if self._over:
+            return
+        self._chain.wait_for_height(self._chain.height + 1, lambda _: self._look())
+        wish = self._wish
+        rate = self._rate()
+        fee = max(
+            fee_sat(wish.weight_wu + wish.parent_wu, rate) - wish.parent_fee_sat,
+            fee_sat(wish.weight_wu, self._chain.relay_floor_sat_per_kvb),
+        )
+        if self._txid is not None and self.waits:
+            if fee <= self._fee_sat:
+                return
+            fee = max(fee, self._chain.least_replacement_fee_sat(self._txid, wish.weight_wu))
+        if fee > wish.budget_sat:
+            return
+        self._send(fee)
+
+    def _send(self, fee: int) -> None:
+        wish = self._wish
+        txid = next_txid(f"{wish.name}/{self.bids}/{fee}")
+        transaction = BitcoinTransaction(
+            txid, wish.weight_wu, fee, wish.purpose, wish.spends, valid_from_height=wish.valid_from_height
+        )
+        refusal = self._chain.submit(
+            transaction,
+            lambda receipt: self._included(receipt, txid, fee),
+            self._dropped,
+        )
+        if refusal is None:
+            self._txid, self._fee_sat = txid, fee
+            self.bids += 1
+        elif refusal is Refusal.ALREADY_SPENT:
+            self._lose()
+
+    def _included(self, receipt: Receipt, txid: bytes, fee: int) -> None:
+        self._over = True
+        self._on_included(receipt, txid, fee)
+
+    def _dropped(self, reason: Drop) -> None:
+        """Replaced, by itself or by another's claim, or evicted: the next look, if there is one, bids again."""
+        if self._over and reason is Drop.EVICTED:
+            self._lose()
+
+    def _lose(self) -> None:
+        self._over = True
+        if self._on_lost is not None:
+            self._on_lost()

@@ -1,0 +1,105 @@
+"""An HTLC on chain: its target claims it with the preimage, its source takes it back after the expiry, who is first.
+
+Whoever published the commitment goes through an HTLC-success or HTLC-timeout transaction, whose fee a wallet adds,
+and waits for its delay; the other side spends the output directly. Both may be in the mempool at once: the one that
+pays more replaces the other, whichever is in a block first has it.
+"""
+
+from typing import TYPE_CHECKING
+
+from l2sim.crypto.bitcoin.htlc import HtlcOutput
+from l2sim.l1.base import Receipt
+from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
+from l2sim.systems.lightning.onchain.transactions import (
+    BLOCK_DELAY_OF_ANCHORS,
+    ForcedHtlc,
+    direct_claim,
+    second_stage_sweep,
+    second_stage_wu,
+    sweep_wu,
+)
+
+if TYPE_CHECKING:
+    from l2sim.systems.lightning.htlc import Attempt
+    from l2sim.systems.lightning.onchain.force_close import Closing, ForceCloses
+
+TIMEOUT_DEADLINE_BLOCKS = 18
+"""Blocks after the expiry within which its source wants an HTLC back: LDK assumes as many to confirm anything."""
+
+
+class HtlcClaim:
+    """Looks at one HTLC output each block until it is spent."""
+
+    def __init__(
+        self,
+        home: "ForceCloses",
+        closing: "Closing",
+        attempt: "Attempt",
+        hop: int,
+        htlc: ForcedHtlc,
+        output: HtlcOutput,
+    ) -> None:
+        self._home = home
+        self._closing = closing
+        self._attempt = attempt
+        self._hop = hop
+        self._htlc = htlc
+        self._output = output
+        self._bumpers: dict[bool, Bumper] = {}
+        """By whether with the preimage."""
+        self._over = False
+        self._look()
+
+    def _look(self) -> None:
+        if self._over:
+            return
+        home, chain = self._home, self._home.chain
+        chain.wait_for_height(chain.height + 1, lambda _: self._look())
+        assert home.htlcs is not None  # without HTLCs on chain there is nothing to look at
+        if True not in self._bumpers and home.htlcs.knows_preimage(self._attempt, self._hop):
+            self._bumpers[True] = self._claim(1 - self._htlc.side, self._htlc.expiry_blocks, 0)
+        if False not in self._bumpers and chain.height >= self._htlc.expiry_blocks:
+            # A locktime of the expiry lets the transaction into the block after that height.
+            deadline = self._htlc.expiry_blocks + TIMEOUT_DEADLINE_BLOCKS
+            self._bumpers[False] = self._claim(self._htlc.side, deadline, self._htlc.expiry_blocks + 1)
+
+    def _claim(self, side: int, deadline_height: int, valid_from_height: int) -> Bumper:
+        """Send `side` after the output: by a second-stage transaction if it published the commitment."""
+        home, closing, output = self._home, self._closing, self._output
+        by_owner = side == closing.side
+        claim = None if by_owner else direct_claim(output, self._htlc.preimage)
+        height = closing.confirmed_height
+        assert height is not None  # only claimed once the commitment is in a block
+        wish = Wish(
+            f"htlc/{closing.commitment.txid.hex()}/{output.outpoint.vout}/{side}",
+            (output.outpoint,),
+            second_stage_wu(output) if claim is None else sweep_wu([claim]),
+            int(output.value_sat * home.rules.budget_share),
+            closing.purpose,
+            home.rules.sweep_target_blocks,
+            deadline_height=max(deadline_height, home.chain.height + 1),
+            valid_from_height=max(valid_from_height, height + BLOCK_DELAY_OF_ANCHORS),
+        )
+        fulfilled = side != self._htlc.side
+
+        def included(receipt: Receipt, txid: bytes, fee: int) -> None:
+            self._end(side, receipt, txid, fee, by_owner=by_owner, fulfilled=fulfilled)
+
+        return Bumper(home.chain, wish, home.most_sat_per_kvb, included)
+
+    def _end(self, side: int, receipt: Receipt, txid: bytes, fee: int, *, by_owner: bool, fulfilled: bool) -> None:
+        """The output is spent: tell the payment, and bring the money home."""
+        self._over = True
+        for bumper in self._bumpers.values():
+            bumper.stop()
+        home, closing = self._home, self._closing
+        assert home.htlcs is not None
+        home.htlcs.resolve(self._attempt, self._hop, fulfilled=fulfilled)
+        if by_owner:
+            home.from_wallet(closing, fee)
+            claim = second_stage_sweep(closing.commitment, self._output, txid)
+            home.sweep(closing, side, claim, receipt.height + home.rules.to_self_delay_blocks)
+        else:
+            closing.fees_sat += fee
+            closing.paid_out_sat[side] += self._output.value_sat - fee
+        home.done_with_one(closing)

@@ -1,0 +1,171 @@
+"""Channels on chain against a peer's will: delays, HTLCs, who pays, cheaters and who punishes them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l2sim.l1.base import Purpose
+from l2sim.systems.lightning.onchain.breach import Breaches
+from l2sim.systems.lightning.onchain.config import Breach
+from l2sim.systems.lightning.onchain.force_close import CloseKind
+from l2sim.systems.lightning.onchain.watchtower import TowerBill
+from tests.support.forced import BLOCK_NS, OneChannel
+from tests.support.lightning import SAT, line, on_graph, run_whole, settings
+
+
+def test_a_forced_close_pays_the_other_side_first_and_its_own_after_the_delay() -> None:
+    one = OneChannel(600_000, 400_000, to_self_delay_blocks=144)
+    assert one.home.force(0, 0) is not None
+    assert one.home.force(0, 1) is None  # once is enough
+    one.run(1)
+    # 1124 wu at 253 sat/kw; each sweep is 486 (to_local) or 4 x 82 + 2 + 1 + 1 + 73 + 1 + 37 (to_remote) wu.
+    assert one.chain.spending[Purpose.EXIT].fee == 284 * SAT
+    assert one.book.closed_ns[0] == BLOCK_NS
+    one.run(143)
+    assert not one.closed
+    one.run(1)
+    one.check()
+    assert one.book.home_ns[0] == 145 * BLOCK_NS
+    assert one.book.close_kind[0] == CloseKind.FORCE
+    sweeps_sat = 13 + 12  # 486 and 442 wu at 0.1 sat/vB
+    assert int(one.book.close_fee_sat[0]) == 284 + sweeps_sat
+    assert one.home.left_msat == (1_000_000 - 284 - sweeps_sat - 660) * SAT  # both anchors stay where they are
+
+
+def test_htlcs_are_claimed_with_the_preimage_or_taken_back_after_their_expiry() -> None:
+    one = OneChannel(500_000, 500_000, to_self_delay_blocks=10)
+    one.htlcs.offer(0, 30_000, expiry=20)  # by the publisher, nobody knows the preimage
+    one.htlcs.offer(0, 31_000, expiry=20, known_from=5)  # its target learns it in time
+    one.htlcs.offer(1, 32_000, expiry=25, known_from=0)  # the publisher knows it
+    one.htlcs.offer(1, 33_000, expiry=22)  # nobody does: the other side takes it back directly
+    one.htlcs.offer(0, 300, expiry=20)  # trimmed
+    one.home.force(0, 0)
+    one.run(60)
+    one.check()
+    assert one.htlcs.ends == {0: False, 1: True, 2: True, 3: False, 4: False}
+    # Commitment, two balances, four HTLCs, and two sweeps after the delay for the publisher's two.
+    assert one.chain.spending[Purpose.EXIT].transactions == 1 + 2 + 4 + 2
+    assert one.home.entered_msat > 0  # wallets pay for HTLC-timeout and HTLC-success
+
+
+def test_a_claim_too_late_loses_to_the_timeout() -> None:
+    one = OneChannel(500_000, 500_000)
+    one.htlcs.offer(0, 30_000, expiry=20, known_from=30)
+    one.home.force(0, 1)
+    one.run(400)
+    one.check()
+    assert one.htlcs.ends == {0: False}
+
+
+def test_a_child_pays_for_a_commitment_whose_own_fee_is_too_low() -> None:
+    dear = {"background": {"load": 3.0, "median_sat_per_vb": 20.0}}
+    one = OneChannel(5_000_000, 5_000_000, chain=dear, to_self_delay_blocks=10, commitment_target_blocks=2)
+    one.home.force(0, 0)
+    one.run(2)
+    assert one.book.closed_ns[0] > 0  # 1 sat/vB alone would not have got in
+    one.run(60)
+    one.check()
+    assert one.home.entered_msat > 5_000 * SAT  # the child's fee, out of the wallet
+
+
+def test_a_commitment_below_the_floor_comes_in_with_its_child() -> None:
+    full = {"background": {"load": 3.0, "burn_in_blocks": 30}, "mempool": {"limit_vbyte": 2_000_000}}
+    one = OneChannel(5_000_000, 5_000_000, chain=full, to_self_delay_blocks=10)
+    assert one.chain.relay_floor_sat_per_kvb > 1_012
+    one.home.force(0, 0)
+    one.run(40)
+    one.check()
+
+
+def test_small_outputs_are_left_behind_where_their_sweep_costs_too_much() -> None:
+    dear = {"background": {"load": 3.0, "median_sat_per_vb": 30.0}}
+    one = OneChannel(2_000_000, 2_000, chain=dear, to_self_delay_blocks=10)
+    one.home.force(0, 0)
+    one.run(60)
+    one.check()
+    assert one.home.given_up_sat == 2_000
+
+
+def breached(victim: dict[str, Any], chain: dict[str, Any] | None = None) -> tuple[OneChannel, Breaches]:
+    """Side 0 once owned 900,000 sat of a million and publishes that when 200,000 are left."""
+    one = OneChannel(900_000, 100_000, chain=chain, to_self_delay_blocks=20, feerate=1_000)
+    rules = Breach.model_validate({"cheaters_share": 1.0, "probability": 1.0, "every_s": 60, **victim})
+    from l2sim.engine import Streams
+
+    breaches = Breaches(one.environment, rules, one.home, 2, Streams(1).get("breaches"))
+    breaches.start()
+    one.environment.run_until(61 * 10**9)
+    one.state.lock(0, 700_000 * SAT)
+    one.state.drop_output(0, 700_000 * SAT)
+    one.state.settle(0, 700_000 * SAT, 0)
+    one.run(100)
+    one.check()
+    assert breaches.attempts == 1
+    return one, breaches
+
+
+def test_a_cheater_loses_all_to_a_victim_that_watches() -> None:
+    one, breaches = breached({})
+    assert (breaches.punished, breaches.stolen_msat) == (1, 0)
+    assert one.book.close_kind[0] == CloseKind.BREACH_PUNISHED
+
+
+def test_a_cheater_keeps_what_it_published_when_nobody_watches() -> None:
+    one, breaches = breached({"victim_away_share": 1.0, "victim_back_blocks": 30})
+    assert breaches.punished == 0
+    assert 690_000 * SAT < breaches.stolen_msat < 700_000 * SAT  # less the commitment's fee and the anchors
+    assert one.book.close_kind[0] == CloseKind.BREACH_PAID
+
+
+def test_a_victim_back_in_time_punishes() -> None:
+    _, breaches = breached({"victim_away_share": 1.0, "victim_back_blocks": 10})
+    assert (breaches.punished, breaches.by_towers) == (1, 0)
+
+
+def test_a_watchtower_punishes_in_its_clients_absence() -> None:
+    away = {"victim_away_share": 1.0, "watchtower": {"reward_ppm": 10_000}}
+    _, breaches = breached(away)
+    assert (breaches.punished, breaches.by_towers) == (1, 1)
+    assert 9_900 < breaches.tower_rewards_sat <= 10_000
+    bill = TowerBill.of(5_000, Breach.model_validate(away).watchtower)  # type: ignore[arg-type]
+    assert (bill.sessions, bill.stored_bytes) == (5, 5_000 * 330)
+
+
+def test_a_towers_fixed_fee_is_too_low_when_the_market_rises() -> None:
+    away = {"victim_away_share": 1.0, "watchtower": {"sweep_sat_per_kw": 253}}
+    dear = {"background": {"load": 3.0, "median_sat_per_vb": 20.0}}
+    _, breaches = breached(away, dear)
+    assert (breaches.punished, breaches.by_towers) == (0, 0)
+
+
+def test_failures_and_silent_routers_close_by_force_and_money_is_kept() -> None:
+    rules = {"forced_per_channel_year": 2_000.0, "to_self_delay_blocks": 6}
+    graph = line(*[(1_000_000, 1_000_000)] * 6)
+    rows = [(60.0 * i, i % 6, (i + 2) % 7, 1_000 * SAT) for i in range(200)]
+    system = run_whole(on_graph(graph, rows, settings(onchain=rules), payments_s=14_400))
+    kinds = system.world.recorder.channels.columns["close_kind"]
+    assert kinds.count("force") == system.forced.closed > 0
+    closed = [kind is not None for kind in kinds]
+    home = system.world.recorder.channels.columns["home_ns"]
+    assert [time is not None for time in home] == closed
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_users_whose_routers_do_not_answer_leave_by_force(share: float) -> None:
+    from l2sim.systems.lightning.system import LightningSystem
+    from tests.support.lightning import quiet_world
+
+    made = quiet_world([(1.0, 0, 1, 50_000 * SAT)], 4, funds_msat=10**9)
+    config = settings(
+        users={"kind": "attached"}, liquidity={"kind": "even"}, topology={"kind": "generated", "nodes": 20},
+        onchain={"uncooperative_share": share, "to_self_delay_blocks": 6},
+    )  # fmt: skip
+    system = run_whole(LightningSystem("lightning", config, made, made.chains["bitcoin"]))
+    kinds = system.world.recorder.channels.columns["close_kind"]
+    assert kinds.count("force") == 4 * share
+    assert kinds.count("mutual") == 4 * (1 - share)
+    assert system.left
+    members = system.membership()
+    assert (members.came_in, members.went_out) == (4, 4)
+    assert np.isfinite(system.economics.operator_l1_share)
