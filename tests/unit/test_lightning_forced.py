@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from l2sim.l1.base import Purpose
+from l2sim.results.outcomes import Outcome
 from l2sim.systems.lightning.onchain.breach import Breaches
 from l2sim.systems.lightning.onchain.config import Breach
 from l2sim.systems.lightning.onchain.force_close import CloseKind
@@ -169,3 +170,59 @@ def test_users_whose_routers_do_not_answer_leave_by_force(share: float) -> None:
     members = system.membership()
     assert (members.came_in, members.went_out) == (4, 4)
     assert np.isfinite(system.economics.operator_l1_share)
+
+
+FULL = {"dance": "full", "confirmations": 1}
+
+
+def test_htlcs_in_a_channel_that_fails_end_on_chain_and_payments_are_told() -> None:
+    graph = line(*[(3_000_000, 3_000_000)] * 4)
+    rows = [(120.0 * i, 0, 4, 20_000 * SAT) for i in range(30)]
+    config = settings(
+        channels=FULL,
+        nodes={"hold": {"kind": "constant", "seconds": 900}},
+        onchain={"forced_per_channel_year": 10_000.0, "to_self_delay_blocks": 6},
+    )
+    system = run_whole(on_graph(graph, rows, config, payments_s=86_400, end_s=4 * 86_400))
+    assert system.forced.closed == 4
+    assert system.htlcs.under_way == 0
+    assert system.settled
+    outcomes = system.world.recorder.payments.outcome
+    assert (outcomes != Outcome.PENDING).all()
+    failed = np.flatnonzero(outcomes != Outcome.COMPLETED)
+    assert len(failed)
+
+
+def test_an_htlc_that_its_payee_keeps_past_the_expiry_goes_on_chain() -> None:
+    graph = line((1_000_000, 1_000_000), (1_000_000, 1_000_000))
+    config = settings(
+        channels=FULL,
+        nodes={"hold": {"kind": "constant", "seconds": 4 * 3_600}},  # beyond the 18 blocks that the payee asked for
+        onchain={"to_self_delay_blocks": 6},
+    )
+    rows = [(1.0, 0, 2, 50_000 * SAT)]
+    system = run_whole(on_graph(graph, rows, config, payments_s=2 * 86_400, end_s=10 * 86_400))
+    rows_of = system.world.recorder.channels.columns
+    assert rows_of["close_kind"] == [None, "force"]
+    # The last hop is out of the money, and the payer has it back.
+    assert system.state.balance_msat[0] + system.state.balance_msat[1] == 2_000_000 * SAT
+    assert system.htlcs.under_way == 0
+
+
+def test_funders_follow_the_market_with_update_fee() -> None:
+    from l2sim.l1.bitcoin.config import BitcoinConfig
+    from l2sim.systems.lightning.system import LightningSystem
+    from tests.support.worlds import workload, world
+
+    graph = line((1_000_000, 1_000_000), (1_000, 1_999_000))
+    chain = BitcoinConfig.model_validate({"background": {"load": 1.5}})
+    rows = [(600.0 * i, 0, 1, 20_000 * SAT) for i in range(20)]
+    made = world(workload(rows, [10**9] * 3), "bitcoin", chain, payments_s=14_400)
+    config = settings(channels=FULL, onchain={"update_fee": {"every_s": 600}})
+    system = LightningSystem("lightning", config, made, made.chains["bitcoin"], graph)
+    system.population.node_of_user[:] = np.arange(3)
+    run_whole(system)
+    assert system.fee_follower is not None
+    assert system.fee_follower.updates > 0
+    assert system.state.feerate_of(0) > 253
+    assert system.state.feerate_of(1) == 253  # its funder cannot afford a change

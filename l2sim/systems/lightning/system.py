@@ -37,6 +37,8 @@ from l2sim.systems.lightning.users import Population, place_users
 
 DRAWN_CHANNELS = 250
 """How many channels' balances are recorded in each interval: more than that no drawing shows apart."""
+LOOKS_PER_BLOCK = 2
+"""How often a mean block interval nodes look for HTLCs near their expiry."""
 
 
 class LightningSystem(PaymentSystem):
@@ -115,6 +117,9 @@ class LightningSystem(PaymentSystem):
             environment, chain, rules, self.state, self.table, self._book, self.population.backbone_channels, htlcs,
             self._channels.forced, self.name,
         )  # fmt: skip
+        if isinstance(self.htlcs, FullNetwork):
+            every_ns = max(1, ns(chain.config.block_interval_s / LOOKS_PER_BLOCK))
+            self.htlcs.watch(self.forced, every_ns, rules.claim_blocks, rules.grace_blocks)
         self._starters: list[Callable[[], None]] = []
         """What begins with the payment phase."""
         if rules.forced_per_channel_year:
