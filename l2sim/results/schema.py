@@ -100,7 +100,7 @@ BATCHES = Table(
         Column("final_ns", Kind.INT64, "ns", "when its state could not be reverted any more", nullable=True),
         Column("raw_bytes", Kind.INT64, "bytes", "size before compression"),
         Column("compressed_bytes", Kind.INT64, "bytes", "size after compression"),
-        Column("medium", Kind.TEXT, "", "blob or calldata"),
+        Column("medium", Kind.TEXT, "", "blob, calldata, or committee: data that is not on L1"),
         Column("blobs", Kind.INT64, "", "blobs that carried it"),
         Column("gas", Kind.INT64, "gas", "L1 execution gas of its transaction(s)"),
         Column("gas_fee_wei", Kind.INT64, "wei", "paid for gas"),
@@ -169,7 +169,8 @@ SERIES = Table(
             Kind.TEXT,
             "",
             "submitted, assured (payments in the interval); in_flight, failed_so_far (payments), "
-            "capital_locked_usd (state at its end)",
+            "capital_locked_usd (state at its end); of each dispute, when it is resolved: dispute_moves, "
+            "dispute_gain_eth (bonds that the watcher won), dispute_hours",
         ),
         Column("value", Kind.FLOAT64, "", "its value"),
     ),

@@ -14,24 +14,36 @@ FUNDS_SAT = (100, 400, 2_000, 20_000, 100_000_000)  # some cannot pay for a depo
 AMOUNTS_SAT = (1, 30, 300, 3_000, 30_000_000)
 BUSY_CHAIN = {"background": {"burn_in_slots": 8}}
 
+PROVEN = {"proof_s": 300, "execution_delay_s": 60, "provers": 2}
+QUICK = {"kind": "optimistic", "challenge_window_s": 7_200, "proposal_interval_s": 600}
+DISPUTES = {"max_depth": 6, "split_depth": 2, "clock_s": 3_600, "extension_s": 0, "lying_proposals": [0, 2]}
+SETTLEMENTS = {
+    "optimistic": {"settlement": QUICK},
+    "disputed": {"settlement": {**QUICK, "disputes": {**DISPUTES, "watcher_delay_s": 60, "response_s": 10}}},
+    "fast exits": {"settlement": QUICK, "fast_exits": {"capital_usd": 2_000}},
+    "validity": {"settlement": {"kind": "validity", **PROVEN}},
+    "folded": {"settlement": {"kind": "validity", **PROVEN, "batches_per_proof": 3, "aggregation_s": 30}},
+    "validium": {"settlement": {"kind": "validium", **PROVEN}},
+    "escape": {"settlement": {"kind": "validity", **PROVEN}, "escape": {"window_s": 7_200}},
+    "frozen": {
+        "settlement": {"kind": "validium", **PROVEN, "committee": {"withholds": True}},
+        "escape": {"window_s": 7_200},
+    },
+}
+
 
 class RollupLife(RuleBasedStateMachine):
     """Deposits, payments, batches, proposals or proofs, and exits, at any times."""
 
     @initialize(
         seed=st.integers(0, 3),
-        optimistic=st.booleans(),
+        kind=st.sampled_from(sorted(SETTLEMENTS)),
         spread_s=st.sampled_from([0, 1_000]),
         picks=st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(1, USERS - 1), st.sampled_from(AMOUNTS_SAT)),
                        min_size=12, max_size=12),
     )  # fmt: skip
-    def begin(self, seed: int, optimistic: bool, spread_s: int, picks: list[tuple[int, int, int]]) -> None:
+    def begin(self, seed: int, kind: str, spread_s: int, picks: list[tuple[int, int, int]]) -> None:
         rows = [(0.0, payer, (payer + step) % USERS, amount * SAT_MSAT) for payer, step, amount in picks]
-        settlement = (
-            {"kind": "optimistic", "challenge_window_s": 7_200, "proposal_interval_s": 600}
-            if optimistic
-            else {"kind": "validity", "proof_s": 300, "execution_delay_s": 60, "provers": 2}
-        )
         self.system, self.world = rollup(
             workload(rows, [funds * SAT_MSAT for funds in FUNDS_SAT]),
             chain=BUSY_CHAIN,
@@ -41,7 +53,7 @@ class RollupLife(RuleBasedStateMachine):
             end_s=86_400,
             leaving_spread_s=spread_s,
             batcher={"max_interval_s": 20},
-            settlement=settlement,
+            **SETTLEMENTS[kind],
         )
         self.sent = 0
         self.leaving = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,10 @@ from l2sim.systems.rollup.policies import Situation
 from l2sim.systems.rollup.posting import FRAME_PREFIX_BYTES, Medium, cheaper_medium, gas_per_calldata_byte
 from l2sim.systems.rollup.roots import payments_root
 from l2sim.systems.rollup.schedule import build_policy
+from l2sim.systems.rollup.settlement.committee import Committee
 
 Indices = npt.NDArray[np.int64]
+SELECTOR_BYTES: Final = 4
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class Batch:
     blob_fee_wei: int = 0
     receipt: Receipt | None = None
     """Receipt of the last of its L1 transactions, once all are in blocks."""
+    blocks: list[L2Block] = field(default_factory=list)
+    """Its blocks, where somebody executes them again."""
 
 
 @dataclass(slots=True)
@@ -100,6 +105,12 @@ class Batcher:
         self._content_bytes = 0
         """Size of what was compressed last."""
         self._on_the_way = 0
+        self.keeps_blocks = False
+        """Whether batches carry their blocks."""
+        self.committee: Committee | None = None
+        """Who keeps the data in place of L1."""
+        self.update_gas = 0
+        """L1 gas of putting a batch's root on L1 where a committee keeps its data."""
         self.archive: list[list[bytes]] | None = None
         """Set to a list to keep the payloads of every batch that is posted."""
         self.taken: list[tuple[int, L2Block]] | None = None
@@ -210,7 +221,11 @@ class Batcher:
             withdrawals=[withdrawal for block in blocks for withdrawal in block.withdrawals],
             state_root=self._tree.update(StateDelta.merge([block.delta for block in blocks])),
             payments_root=root,
+            blocks=list(blocks) if self.keeps_blocks else [],
         )
+        if self.committee is not None:
+            self._post_update(batch, self.committee, blocks, channel, opened)
+            return
         medium = opened.medium or self._medium(len(channel))
         most = self._form.blob_bytes if medium == "blob" else self._config.max_calldata_bytes
         channel_id = keccak256(batch.number.to_bytes(8, "big") + root)[:CHANNEL_ID_BYTES]
@@ -224,21 +239,42 @@ class Batcher:
         execution_gas = self._config.execution_gas + self._form.execution_gas(blocks)
         post = self._post_blobs if medium == "blob" else self._post_calldata
         gas = post(batch, parts, execution_gas)
-        rows.append(
+        blobs = len(parts) if medium == "blob" else 0
+        self._note(batch, opened, raw_bytes, len(channel), medium, blobs, gas)
+
+    def _note(
+        self, batch: Batch, opened: _Open, raw_bytes: int, compressed_bytes: int, medium: str, blobs: int, gas: int
+    ) -> None:
+        """Write down a batch that was closed."""
+        self._world.recorder.batches.append(
             batch=batch.number,
             payments=batch.transactions,
             opened_ns=opened.opened_ns,
             closed_ns=self._world.environment.now,
             raw_bytes=raw_bytes,
-            compressed_bytes=len(channel),
+            compressed_bytes=compressed_bytes,
             medium=medium,
-            blobs=len(parts) if medium == "blob" else 0,
+            blobs=blobs,
             gas=gas,
             gas_fee_wei=0,
             blob_fee_wei=0,
-            payments_root=root,
+            payments_root=batch.payments_root,
             state_root=batch.state_root,
         )
+
+    def _post_update(
+        self, batch: Batch, committee: Committee, blocks: list[L2Block], channel: bytes, opened: _Open
+    ) -> None:
+        """Give the data to the committee; its certificate and the batch's roots go to L1 when enough have signed."""
+        root = batch.state_root or batch.payments_root
+        data = bytes(SELECTOR_BYTES) + root + batch.payments_root + committee.certify(channel, root)
+        executed = self.update_gas - TRANSACTION_GAS + committee.check_gas
+        gas = transaction_gas(data, executed, calldata_floor=self._chain.fork.calldata_floor)
+        raw_bytes = self._form.raw_bytes(blocks, self._content_bytes)
+        self._form.posted(blocks)
+        self._on_the_way += 1
+        self._world.environment.call_in(committee.response_ns, self._send, batch, gas, data, [])
+        self._note(batch, opened, raw_bytes, len(channel), "committee", 0, gas)
 
     def _medium(self, channel_bytes: int) -> Medium:
         chosen = self._config.medium

@@ -15,6 +15,7 @@ from l2sim.systems.rollup.accounts import Accounts
 from l2sim.systems.rollup.batcher import Batch
 from l2sim.systems.rollup.config import BridgeConfig
 from l2sim.systems.rollup.l1_account import L1Account
+from l2sim.systems.rollup.liquidity import LiquidityProvider
 
 EXIT_DATA_BYTES: Final = 1_200
 """Calldata of a step of an exit, bytes: the withdrawal in seven words and a Merkle proof of some 30 nodes; an
@@ -27,7 +28,11 @@ class Exit:
 
     user: int
     amount_wei: int
+    steps: tuple[tuple[int, int], ...]
+    """Its L1 transactions: gas, and the wait after each, ns."""
     step: int = 0
+    lent_wei: int | None = None
+    """What a liquidity provider paid the user for it, if one did: it is then the provider's."""
 
 
 class Bridge:
@@ -70,6 +75,12 @@ class Bridge:
         self.claimed: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
         """Those of them to whom it was paid on L1."""
         self._exits = 0
+        self._provider: LiquidityProvider | None = None
+        self._bought: dict[tuple[int, int], int] = {}
+        """Withdrawals that a liquidity provider paid out: what it lent, by user and wei."""
+        self._escape_steps: tuple[tuple[int, int], ...] = ()
+        self.frozen = False
+        """Whether nobody can prove what it owns any more: requests are made, and nothing follows."""
 
     def pay_on_l1(self, fee_wei: int) -> None:
         """Let a user pay a fee on L1 from money that it has there for that."""
@@ -135,24 +146,53 @@ class Bridge:
         """Set the L1 transactions of a withdrawal: gas, and the wait after each, ns."""
         self._exit_steps = steps
 
+    def escapes_by(self, steps: tuple[tuple[int, int], ...]) -> None:
+        """Have users leave by the escape hatch: the L1 transactions of that, a request and a proof of balance."""
+        self._escape_steps = steps
+
+    def buys(self, provider: LiquidityProvider) -> None:
+        """Have a liquidity provider pay out withdrawals."""
+        self._provider = provider
+
     def most_exit_cost_wei(self) -> int:
-        """The most that all L1 steps of a withdrawal cost at the fees that wallets offer now."""
-        return self._account.most_cost_wei(sum(gas for gas, _ in self._exit_steps))
+        """The most that all L1 steps of going out cost at the fees that wallets offer now."""
+        return self._account.most_cost_wei(sum(gas for gas, _ in self._escape_steps or self._exit_steps))
 
     def withdrawn(self, user: int, amount_wei: int) -> None:
         """A user's money has left L2 in a block."""
         self.withdrew[user] = True
         self._exits += 1
         self.exiting_wei += amount_wei
+        provider = self._provider
+        if provider is None or (user, amount_wei) in self._bought:
+            return
+        fee_wei = provider.offer(amount_wei, self.most_exit_cost_wei())
+        if fee_wei is not None:
+            self._bought[user, amount_wei] = amount_wei - fee_wei
+            provider.pay_out(amount_wei, fee_wei, lambda _: self._paid_out(user))
+
+    def _paid_out(self, user: int) -> None:
+        self.claimed[user] = True
+
+    def escape(self, user: int) -> None:
+        """Let a user out past the operator, with all it has on L2: by a request, and a proof of balance after it."""
+        amount_wei = self._accounts.balance_wei(user)
+        self._accounts.withdraw(user, amount_wei, 0)
+        self.withdrew[user] = True
+        self._exits += 1
+        self.exiting_wei += amount_wei
+        self._take_step(Exit(user, amount_wei, self._escape_steps))
 
     def exits_open(self, batch: Batch) -> None:
         """The withdrawals of a batch can take their first step on L1."""
         for user, amount_wei in batch.withdrawals:
-            self._take_step(Exit(user, amount_wei))
+            lent_wei = self._bought.pop((user, amount_wei), None)
+            self._take_step(Exit(user, amount_wei, self._exit_steps, lent_wei=lent_wei))
 
     def _take_step(self, leaving: Exit) -> None:
-        gas, wait_ns = self._exit_steps[leaving.step]
-        if self._account.most_cost_wei(gas) > leaving.amount_wei:
+        gas, wait_ns = leaving.steps[leaving.step]
+        stuck = self.frozen and leaving.step > 0
+        if stuck or self._account.most_cost_wei(gas) > leaving.amount_wei:
             self.abandoned_wei += leaving.amount_wei
             self._exits -= 1
             self._account.tell_if_quiet()
@@ -163,15 +203,20 @@ class Bridge:
             self.exiting_wei -= receipt.fee
             leaving.amount_wei -= receipt.fee
             leaving.step += 1
-            if leaving.step == len(self._exit_steps):
+            if leaving.step == len(leaving.steps):
                 self.exiting_wei -= leaving.amount_wei
                 self.left_wei += leaving.amount_wei
                 self.claimed[leaving.user] = True
                 self._exits -= 1
+                if leaving.lent_wei is not None and self._provider is not None:
+                    self._provider.came_back(leaving.lent_wei)
             else:
                 self._wait(wait_ns, lambda: self._take_step(leaving))
 
-        self._account.send(leaving.user, Purpose.EXIT, gas, included, data=bytes(EXIT_DATA_BYTES))
+        sender, purpose = leaving.user, Purpose.EXIT
+        if leaving.lent_wei is not None and self._provider is not None:
+            sender, purpose = self._provider.sender, Purpose.OPERATE
+        self._account.send(sender, purpose, gas, included, data=bytes(EXIT_DATA_BYTES))
 
     def _wait(self, wait_ns: int, then: Callable[[], object]) -> None:
         due_ns = self._world.environment.now + wait_ns

@@ -9,7 +9,13 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
-from l2sim.systems.rollup.settlement.config import MAX_L1_GAS, OptimisticConfig, SettlementConfig
+from l2sim.systems.rollup.settlement.config import (
+    MAX_L1_GAS,
+    EscapeConfig,
+    FastExitConfig,
+    OptimisticConfig,
+    SettlementConfig,
+)
 
 MOST_FEE_WEI = 2**63 - 1
 """Most that a payment's fee, or a batch's, may come to: what results can record, 9.2 ether."""
@@ -311,6 +317,10 @@ class RollupConfig(Config):
     bridge: BridgeConfig = Field(default_factory=BridgeConfig)
     settlement: SettlementConfig = Field(default_factory=OptimisticConfig)
     """What makes the L2 state final: a challenge window or a proof."""
+    fast_exits: FastExitConfig | None = None
+    """A liquidity provider who pays leaving users at once."""
+    escape: EscapeConfig | None = None
+    """Set if users have to leave without the operator, by the escape hatch."""
 
     @property
     def plain(self) -> bool:
@@ -325,7 +335,7 @@ class RollupConfig(Config):
         """The form of batch: as set, or what goes with the settlement."""
         if self.batcher.format is not None:
             return self.batcher.format
-        if self.settlement.kind == "validity":
+        if self.settlement.kind in ("validity", "validium"):
             return "state_diffs"
         return "singular" if self.sequencer.block_time_s % 1 else "span"
 
@@ -342,6 +352,21 @@ class RollupConfig(Config):
             raise ValueError(
                 "sequencer.forced_inclusion must not go with batcher.format chunks, which has no such operation"
             )
+        if self.settlement.kind != "optimistic" and self.escape is not None:
+            proof_s = self.settlement.proof_s + self.batcher.max_interval_s
+            if self.escape.window_s <= proof_s:
+                raise ValueError(
+                    f"escape.window_s must be longer than a batch and its proof take, {proof_s:g} "
+                    f"(got {self.escape.window_s:g})"
+                )
+        disputed = self.settlement.kind == "optimistic" and self.settlement.disputes is not None
+        if disputed and sequencer.forced_inclusion is not None:
+            raise ValueError(
+                "settlement.disputes must not go with sequencer.forced_inclusion: what L1 forces in is in no "
+                "batch, and the watcher executes batches"
+            )
+        if self.escape is not None and self.fast_exits is not None:
+            raise ValueError("fast_exits need an operator who serves withdrawals: leave out escape or fast_exits")
         few = self.batcher.format == "chunks"
         if few and not self.plain:
             raise ValueError(

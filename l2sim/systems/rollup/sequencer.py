@@ -436,6 +436,7 @@ class Sequencer:
                 fee_wei=int(made.fees[0]) if len(made.fees) else 0,
                 withdrawal_fee_wei=self.withdrawal_fee_wei(),
                 credits=self._accounts.take_credits(),
+                fees_wei=made.fees[done],
             )
         self._unconfirmed += 1
         self._cpu.submit(self._service_ns(block_work), self._confirm, block, made, confirmed)

@@ -12,7 +12,7 @@ from l2sim.engine import NS_PER_S, ns
 from l2sim.errors import InputError, InvariantError
 from l2sim.l1.base import Chain, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
-from l2sim.l1.ethereum.gas import TRANSACTION_GAS
+from l2sim.l1.ethereum.gas import TRANSACTION_GAS, transaction_gas
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.rollup.accounts import Accounts, StateTree
 from l2sim.systems.rollup.batcher import Batch, Batcher
@@ -24,10 +24,12 @@ from l2sim.systems.rollup.formats.forms import build_format
 from l2sim.systems.rollup.inclusion import Refusals
 from l2sim.systems.rollup.l1_account import L1Account, Operator
 from l2sim.systems.rollup.leaving import Leaving
+from l2sim.systems.rollup.liquidity import LiquidityProvider
 from l2sim.systems.rollup.posting import gas_per_calldata_byte
 from l2sim.systems.rollup.sequencer import Sequencer
-from l2sim.systems.rollup.settlement.base import Settlement
-from l2sim.systems.rollup.settlement.config import OptimisticConfig
+from l2sim.systems.rollup.settlement.base import SELECTOR_BYTES, WORD_BYTES, Settlement
+from l2sim.systems.rollup.settlement.committee import Committee
+from l2sim.systems.rollup.settlement.config import OptimisticConfig, ValidiumConfig
 from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
 from l2sim.systems.rollup.settlement.validity import ValiditySettlement
 
@@ -60,7 +62,9 @@ class RollupSystem(PaymentSystem):
         commit = kzg_committer(config.batcher.kzg_setup_path) if real else modelled_hashes
         account = L1Account(chain, world, self.work, commit)
         account.on_quiet = self._doze
-        tree = StateTree(world.crypto == "real", self.work)
+        # Who disputes states needs their roots, whatever else is modelled.
+        disputed = isinstance(config.settlement, OptimisticConfig) and config.settlement.disputes is not None
+        tree = StateTree(world.crypto == "real" or disputed, self.work)
         resubmit_ns = ns(config.batcher.resubmit_s)
         poster = Operator(account, users, resubmit_ns)
         form = build_format(config, world)
@@ -68,10 +72,23 @@ class RollupSystem(PaymentSystem):
         self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
         self.sequencer = Sequencer(config, world, chain, self.accounts, self.work, self._confirmed, self._withdrawal)
         self._let_force(config, account)
-        self.leaving = Leaving(world, self.accounts, self.bridge, self.sequencer.withdraw, self._doze)
+        self.leaving = Leaving(world, self.accounts, self.bridge, self._go_out, self._doze)
         self.bridge.credits_to(lambda user: self.leaving.money_came(np.array([user], np.int32)))
-        self.settlement = self._settlement(config, Operator(account, users + 1, resubmit_ns))
+        operator, watcher = (Operator(account, users + number, resubmit_ns) for number in (1, 2))
+        self.settlement = self._settlement(config, operator, watcher)
         self.bridge.exits_by(self.settlement.exit_steps)
+        self.provider: LiquidityProvider | None = None
+        if config.fast_exits is not None:
+            self.provider = LiquidityProvider(config.fast_exits, world, account, users + 3)
+            self.bridge.buys(self.provider)
+        self._escape = config.escape
+        if config.escape is not None:
+            window_ns = ns(config.escape.window_s)
+            self.bridge.escapes_by(((config.escape.request_gas, window_ns), (config.escape.escape_gas, 0)))
+        if isinstance(config.settlement, ValidiumConfig):
+            self.bridge.frozen = config.escape is not None and config.settlement.committee.withholds
+            self.batcher.committee = Committee(config.settlement.committee, world, self.work)
+            self.batcher.update_gas = config.settlement.update_gas
         self._check_gas(config)
 
     def _let_force(self, config: RollupConfig, account: L1Account) -> None:
@@ -86,10 +103,18 @@ class RollupSystem(PaymentSystem):
             )
         )
 
-    def _settlement(self, config: RollupConfig, operator: Operator) -> Settlement:
+    def _go_out(self, user: int, keep_wei: int) -> None:
+        """Let a user out by the sequencer, or past an operator who has gone."""
+        if self._escape is None:
+            self.sequencer.withdraw(user, keep_wei)
+        else:
+            self.bridge.escape(user)
+
+    def _settlement(self, config: RollupConfig, operator: Operator, watcher: Operator) -> Settlement:
         world, chain, on_exits = self.world, self._ethereum, self.bridge.exits_open
         if isinstance(config.settlement, OptimisticConfig):
-            return OptimisticSettlement(config.settlement, world, chain, operator, on_exits, self._final)
+            self.batcher.keeps_blocks = config.settlement.disputes is not None
+            return OptimisticSettlement(config.settlement, world, chain, operator, watcher, on_exits, self._final)
         return ValiditySettlement(config.settlement, world, chain, operator, on_exits, self._final, self.economics)
 
     def _check_gas(self, config: RollupConfig) -> None:
@@ -98,6 +123,15 @@ class RollupSystem(PaymentSystem):
         limit = min(self._ethereum.config.least_gas_limit, *caps, 10**18)
         needs = {"bridge.deposit_gas": config.bridge.deposit_gas}
         needs["settlement: a step of an exit"] = max(gas for gas, _ in self.settlement.exit_steps)
+        if config.escape is not None:
+            needs["escape.request_gas"] = config.escape.request_gas
+            needs["escape.escape_gas"] = config.escape.escape_gas
+        if self.batcher.committee is not None:
+            committee = self.batcher.committee
+            data = b"\xff" * (SELECTOR_BYTES + 2 * WORD_BYTES + committee.certificate_bytes)
+            needs["settlement: a committee's update"] = transaction_gas(
+                data, self.batcher.update_gas - TRANSACTION_GAS + committee.check_gas
+            )
         needs["settlement: a proposal or proof"] = self.settlement.operator_gas
         if config.batcher.medium != "calldata":
             needs["batcher: a batch in blobs"] = TRANSACTION_GAS
@@ -175,6 +209,8 @@ class RollupSystem(PaymentSystem):
         """Sum up what users paid to the sequencer."""
         self.economics.service_fees = self.sequencer.fees_wei
         self.economics.exit_fees = self.sequencer.withdrawal_fees_wei
+        if self.provider is not None:
+            self.economics.exit_fees += self.provider.business.income_wei
 
     def membership(self) -> Membership:
         """Who came in and who went out so far, and the wei left behind on L2 and in withdrawals given up."""
@@ -192,8 +228,9 @@ class RollupSystem(PaymentSystem):
         )
 
     def capital_locked(self) -> int:
-        """Users' money in the bridge: what they have on L2 and what is on its way there or back."""
-        return self.accounts.total_wei + self.bridge.depositing_wei + self.bridge.exiting_wei
+        """Users' money in the bridge, on L2 or on its way; operators' bonds and a provider's capital."""
+        users_wei = self.accounts.total_wei + self.bridge.depositing_wei + self.bridge.exiting_wei
+        return users_wei + self.settlement.bonded_wei + (0 if self.provider is None else self.provider.capital_wei)
 
     @property
     def server_busy_ns(self) -> Mapping[str, int]:

@@ -52,6 +52,8 @@ class L2Block:
     withdrawal_fee_wei: int
     credits: tuple[tuple[int, int], ...]
     """Deposits credited since the block before: users and wei."""
+    fees_wei: Indices | None = None
+    """What each payment pays, where they differ."""
 
     @cached_property
     def encoded(self) -> bytes:

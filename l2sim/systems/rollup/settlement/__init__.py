@@ -1,1 +1,1 @@
-"""How a rollup's state becomes final on L1: optimistic or by validity proof."""
+"""How a rollup's state becomes final on L1: by a challenge window and disputes, or by proofs."""

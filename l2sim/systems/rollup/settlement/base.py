@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
+from l2sim.engine import Call
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.systems.base import World
@@ -61,8 +62,13 @@ class Settlement(ABC):
         """Time that servers of the settlement worked."""
         return {}
 
-    def _finish_at(self, batch: Batch, time_ns: int) -> None:
-        self._world.environment.call_at(max(time_ns, self._world.environment.now), self._finish, batch, time_ns)
+    @property
+    def bonded_wei(self) -> int:
+        """What operators have in bonds now."""
+        return 0
+
+    def _finish_at(self, batch: Batch, time_ns: int) -> Call:
+        return self._world.environment.call_at(max(time_ns, self._world.environment.now), self._finish, batch, time_ns)
 
     def _finish(self, batch: Batch, time_ns: int) -> None:
         self._unfinal -= 1

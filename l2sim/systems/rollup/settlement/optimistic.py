@@ -2,20 +2,27 @@
 
 from collections.abc import Callable
 
-from l2sim.engine import ns
+from l2sim.engine import Call, ns
+from l2sim.errors import InvariantError
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.systems.base import World
 from l2sim.systems.rollup.batcher import Batch
 from l2sim.systems.rollup.l1_account import Operator
 from l2sim.systems.rollup.settlement.base import SELECTOR_BYTES, WORD_BYTES, Settlement
+from l2sim.systems.rollup.settlement.challenge import LIAR, WATCHER, Challenge, Dispute
 from l2sim.systems.rollup.settlement.config import OptimisticConfig
+from l2sim.systems.rollup.settlement.replay import Replay, operations
+
+WEI_PER_ETHER = 10**18
 
 
 class OptimisticSettlement(Settlement):
     """The state after each batch is proposed at intervals; a batch is final a challenge window after its block.
 
-    Nobody lies here, so nobody challenges. A withdrawal is proven against a proposal on L1 and claimed a window later.
+    A withdrawal is proven against a proposal on L1 and claimed a window later. With disputes, a watcher executes every
+    batch again and compares roots. Where a proposer lies, the watcher opens a dispute; nobody proves withdrawals
+    against the lie, the batches are proposed anew at the next beat, and their window begins with that proposal.
     """
 
     def __init__(
@@ -24,6 +31,7 @@ class OptimisticSettlement(Settlement):
         world: World,
         chain: EthereumChain,
         operator: Operator,
+        watcher: Operator,
         on_exits: Callable[[Batch], object],
         on_final: Callable[[Batch, int], object],
     ) -> None:
@@ -33,29 +41,108 @@ class OptimisticSettlement(Settlement):
         self._interval_ns = ns(config.proposal_interval_s)
         self._unproposed: list[Batch] = []
         self._proposal_ns: int | None = None
+        self._proposals = 0
+        self._proposing = False
+        """Whether a proposal is on its way into a block."""
+        self._ends: dict[int, Call] = {}
+        """The end of each batch's window, by batch."""
+        self._operators = {LIAR: operator, WATCHER: watcher}
+        self._replay = None if config.disputes is None else Replay()
+        self._challenges: list[Challenge] = []
+        self.disputes: list[Dispute] = []
+        """Disputes begun so far, in order."""
 
     def batch_included(self, batch: Batch, receipt: Receipt) -> None:
         """Have the state after the batch proposed on the next beat; it is final after the window."""
         self._unfinal += 1
         final_ns = max(receipt.time_ns + self._window_ns, self._chain.final_ns(receipt))
-        self._finish_at(batch, final_ns)
+        self._ends[batch.number] = self._finish_at(batch, final_ns)
         self._unproposed.append(batch)
+        self._propose_soon()
+
+    def _propose_soon(self) -> None:
         if self._proposal_ns is None:
             now = self._world.environment.now
             self._proposal_ns = -(-(now + 1) // self._interval_ns) * self._interval_ns
             self._world.environment.call_at(self._proposal_ns, self._propose)
 
     def _propose(self) -> None:
-        batches, self._unproposed = self._unproposed, []
+        # Batches that wait again after a lie come before those that came since; the state is that after the last.
+        batches = sorted(self._unproposed, key=lambda batch: batch.number)
+        self._unproposed = []
         self._proposal_ns = None
+        if self._replay is not None and self._proposing:
+            self._unproposed = batches  # whether the last one holds decides what this one builds on
+            self._propose_soon()
+            return
+        self._proposing = True
+        number, self._proposals = self._proposals, self._proposals + 1
+        lying = self._config.disputes is not None and number in self._config.disputes.lying_proposals
         # proposeL2Output(output root, L2 block number, L1 block hash, L1 block number)
         root = batches[-1].state_root or batches[-1].payments_root
         data = bytes(SELECTOR_BYTES) + root + batches[-1].number.to_bytes(WORD_BYTES, "big") + bytes(2 * WORD_BYTES)
-        self._operator.send(self._config.proposal_gas, lambda _: self._proposed(batches), data=data)
+        done = self._lied if lying else self._proposed
+        self._operator.send(self._config.proposal_gas, lambda receipt: done(number, batches, receipt), data=data)
 
-    def _proposed(self, batches: list[Batch]) -> None:
+    def _proposed(self, number: int, batches: list[Batch], receipt: Receipt) -> None:
+        del number
+        self._proposing = False
+        self._watch(batches)
         for batch in batches:
+            if batch.number not in self._ends:  # proposed again after a lie: its window begins now
+                self._ends[batch.number] = self._finish_at(batch, receipt.time_ns + self._window_ns)
             self._on_exits(batch)
+
+    def _watch(self, batches: list[Batch]) -> None:
+        """Execute the batches again and compare roots."""
+        if self._replay is None:
+            return
+        for batch in batches:
+            self._replay.look_at(list(operations(batch.blocks, self._world.workload)))
+            batch.blocks = []
+            root = self._replay.accept()
+            if root != batch.state_root:
+                raise InvariantError(
+                    f"batch {batch.number} executed again must give its state root "
+                    f"{batch.state_root.hex() if batch.state_root else 'none'} (got {root.hex()})"
+                )
+
+    def _lied(self, number: int, batches: list[Batch], receipt: Receipt) -> None:
+        """The proposal on L1 claims a false state: open a dispute, and propose the batches again."""
+        del receipt
+        self._proposing = False
+        disputes, replay = self._config.disputes, self._replay
+        if disputes is None or replay is None:
+            raise InvariantError(f"proposal {number} must not lie without disputes")
+        steps = [step for batch in batches for step in operations(batch.blocks, self._world.workload)]
+        replay.look_at(steps)
+        challenge = Challenge(disputes, self._world, number, steps, replay, self._operators, self._resolved)
+        self._challenges.append(challenge)
+        self.disputes.append(challenge.record)
+        for batch in batches:
+            self._ends.pop(batch.number).cancel()
+        self._unproposed += batches
+        self._propose_soon()
+
+    def _resolved(self, challenge: Challenge) -> None:
+        self._challenges.remove(challenge)
+        record, series = challenge.record, self._world.recorder.series
+        if not record.watcher_won:
+            raise InvariantError(f"the watcher must win the dispute over proposal {record.proposal}: {record}")
+        now = self._world.environment.now
+        series.append(time_ns=now, measure="dispute_moves", value=float(record.moves))
+        series.append(time_ns=now, measure="dispute_gain_eth", value=record.watcher_gain_wei / WEI_PER_ETHER)
+        series.append(time_ns=now, measure="dispute_hours", value=(now - record.begun_ns) / 3.6e12)
+
+    @property
+    def idle(self) -> bool:
+        """Whether every batch taken so far is final and every dispute resolved."""
+        return super().idle and not self._challenges
+
+    @property
+    def bonded_wei(self) -> int:
+        """What lies in the bonds of disputes."""
+        return sum(challenge.bonded_wei for challenge in self._challenges)
 
     @property
     def exit_steps(self) -> tuple[tuple[int, int], ...]:
@@ -64,10 +151,13 @@ class OptimisticSettlement(Settlement):
 
     @property
     def operator_gas(self) -> int:
-        """That of a proposal."""
-        return self._config.proposal_gas
+        """That of a proposal, or of the dearest move of a dispute."""
+        disputes = self._config.disputes
+        moves = () if disputes is None else (disputes.move_gas, disputes.step_gas, disputes.resolve_gas)
+        return max(self._config.proposal_gas, *moves) if moves else self._config.proposal_gas
 
     @property
     def due_ns(self) -> int | None:
-        """When the next proposal is made."""
-        return self._proposal_ns
+        """When the next proposal or move of a dispute is made."""
+        dues_ns = [self._proposal_ns, *(challenge.due_ns for challenge in self._challenges)]
+        return min((due_ns for due_ns in dues_ns if due_ns is not None), default=None)

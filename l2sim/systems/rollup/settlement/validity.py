@@ -1,8 +1,9 @@
-"""The validity kind: a state stands when a proof of it has been verified on L1."""
+"""The kinds that prove their batches: a state stands when a proof of it has been verified on L1."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
-from l2sim.engine import Server, ns
+from l2sim.engine import Call, ns
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import transaction_gas
@@ -10,19 +11,24 @@ from l2sim.systems.base import Economics, World
 from l2sim.systems.rollup.batcher import Batch
 from l2sim.systems.rollup.l1_account import Operator
 from l2sim.systems.rollup.settlement.base import SELECTOR_BYTES, WORD_BYTES, Settlement
-from l2sim.systems.rollup.settlement.config import ValidityConfig
+from l2sim.systems.rollup.settlement.config import ValidityConfig, ValidiumConfig
+from l2sim.systems.rollup.settlement.provers import Provers
+
+PUBLIC_INPUTS: Final = 2
+"""Words beside the proof: the roots that it links."""
 
 
 class ValiditySettlement(Settlement):
-    """Every batch is proven off chain once its data is on L1, and its proof verified there, in order of batches.
+    """Every batch is proven off chain once it is on L1, and its proof verified there, in order of batches.
 
-    A batch is final when its proof's block is, and the execution delay over. Withdrawals can be claimed after the
-    delay.
+    With `batches_per_proof` above one, proofs of consecutive batches are folded into one that L1 verifies once: when
+    so many are proven, or the first of them has waited long enough. A batch is final when its proof's block is, and
+    the execution delay over. Withdrawals can be claimed after the delay.
     """
 
     def __init__(
         self,
-        config: ValidityConfig,
+        config: ValidityConfig | ValidiumConfig,
         world: World,
         chain: EthereumChain,
         operator: Operator,
@@ -33,13 +39,19 @@ class ValiditySettlement(Settlement):
         super().__init__(world, chain, operator, on_exits, on_final)
         self._config = config
         self._economics = economics
-        self._provers = Server(world.environment, cores=config.provers)
+        self._provers = Provers(world.environment, config.provers, config.outages)
         self._proofs = world.streams.get("rollup/proofs")
         self._delay_ns = ns(config.execution_delay_s)
         self._proven: dict[int, Batch] = {}
         self._next = 0
+        self._together: list[Batch] = []
+        """Proven batches that wait for others."""
+        self._patience: Call | None = None
+        self._patience_ns = 0
         self._dues_ns: list[int] = []
-        """When proofs under way will be made, and when delays end."""
+        """When proofs under way will be made, waits be over, and delays end."""
+        self.proofs = 0
+        """Proofs sent to L1."""
 
     def batch_included(self, batch: Batch, receipt: Receipt) -> None:
         """Give the batch to the next free prover."""
@@ -48,35 +60,68 @@ class ValiditySettlement(Settlement):
         config = self._config
         service_ns = ns(config.proof_s + config.proof_s_per_transaction * batch.transactions)
         self._economics.operator_costs_usd += config.proof_usd + config.proof_usd_per_transaction * batch.transactions
-        finish_ns = self._provers.submit(service_ns, self._prove, batch)
-        if finish_ns is not None:
-            self._dues_ns.append(finish_ns)
+        self._dues_ns.append(self._provers.submit(service_ns, self._prove, batch))
 
     def _prove(self, batch: Batch) -> None:
         self._dues_ns.remove(self._world.environment.now)
         self._proven[batch.number] = batch
         while self._next in self._proven:
-            self._verify(self._proven.pop(self._next))
+            self._gather(self._proven.pop(self._next))
             self._next += 1
 
-    def _verify(self, batch: Batch) -> None:
+    def _gather(self, batch: Batch) -> None:
+        """Let a proven batch wait for its fellows."""
+        self._together.append(batch)
+        if len(self._together) >= self._config.batches_per_proof:
+            if self._patience is not None:
+                self._patience.cancel()
+                self._dues_ns.remove(self._patience_ns)
+                self._patience = None
+            self._fold()
+        elif self._patience is None:
+            self._patience_ns = self._world.environment.now + ns(self._config.aggregation_wait_s)
+            self._dues_ns.append(self._patience_ns)
+            self._patience = self._world.environment.call_at(self._patience_ns, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._dues_ns.remove(self._patience_ns)
+        self._patience = None
+        self._fold()
+
+    def _fold(self) -> None:
+        """Make one proof of those that wait; it goes to L1 at once if there is nothing to fold."""
+        batches, self._together = self._together, []
+        if len(batches) == 1 or not self._config.aggregation_s:
+            self._verify(batches)
+            return
+        self._dues_ns.append(self._provers.submit(ns(self._config.aggregation_s), self._folded, batches))
+
+    def _folded(self, batches: list[Batch]) -> None:
+        self._dues_ns.remove(self._world.environment.now)
+        self._verify(batches)
+
+    def _verify(self, batches: list[Batch]) -> None:
         # The proof is opaque: random bytes of its size, with the two roots that it links as public inputs.
-        root = batch.state_root or batch.payments_root
-        data = bytes(SELECTOR_BYTES) + self._proofs.bytes(self._config.proof_bytes) + batch.payments_root + root
-        self._operator.send(self._gas(data), lambda receipt: self._verified(batch, receipt), data=data)
+        last = batches[-1]
+        root = last.state_root or last.payments_root
+        data = bytes(SELECTOR_BYTES) + self._proofs.bytes(self._config.proof_bytes) + last.payments_root + root
+        self.proofs += 1
+        self._operator.send(self._gas(data), lambda receipt: self._verified(batches, receipt), data=data)
 
     def _gas(self, data: bytes) -> int:
         return transaction_gas(data, self._config.verify_gas, calldata_floor=self._chain.fork.calldata_floor)
 
-    def _verified(self, batch: Batch, receipt: Receipt) -> None:
-        self._world.recorder.batches.set(batch.number, "proven_ns", receipt.time_ns)
+    def _verified(self, batches: list[Batch], receipt: Receipt) -> None:
         executed_ns = receipt.time_ns + self._delay_ns
-        self._dues_ns.append(executed_ns)
-        self._world.environment.call_at(executed_ns, self._executed, batch)
-        self._finish_at(batch, max(self._chain.final_ns(receipt), executed_ns))
+        now = self._world.environment.now
+        for batch in batches:
+            self._world.recorder.batches.set(batch.number, "proven_ns", receipt.time_ns)
+            self._dues_ns.append(executed_ns)
+            self._world.environment.call_at(max(executed_ns, now), self._executed, batch, executed_ns)
+            self._finish_at(batch, max(self._chain.final_ns(receipt), executed_ns))
 
-    def _executed(self, batch: Batch) -> None:
-        self._dues_ns.remove(self._world.environment.now)
+    def _executed(self, batch: Batch, due_ns: int) -> None:
+        self._dues_ns.remove(due_ns)
         self._on_exits(batch)
 
     @property
@@ -87,11 +132,11 @@ class ValiditySettlement(Settlement):
     @property
     def operator_gas(self) -> int:
         """That of a proof without a zero byte in its data."""
-        return self._gas(b"\xff" * (SELECTOR_BYTES + self._config.proof_bytes + 2 * WORD_BYTES))
+        return self._gas(b"\xff" * (SELECTOR_BYTES + self._config.proof_bytes + PUBLIC_INPUTS * WORD_BYTES))
 
     @property
     def due_ns(self) -> int | None:
-        """When the next proof is made or the next delay ends."""
+        """When the next proof is made, the next wait is over or the next delay ends."""
         return min(self._dues_ns, default=None)
 
     @property

@@ -1,0 +1,228 @@
+"""Every kind of settlement: disputes, folded proofs, outages, committees, escape hatches, bought exits, lost blocks."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from l2sim.crypto.work import Work
+from l2sim.engine import NS_PER_S, Environment
+from l2sim.results.outcomes import Outcome
+from l2sim.systems.rollup.settlement.committee import Committee
+from l2sim.systems.rollup.settlement.config import CommitteeConfig, OutageConfig
+from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
+from l2sim.systems.rollup.settlement.provers import Provers
+from l2sim.systems.rollup.settlement.validity import ValiditySettlement
+from tests.support.rollup import config, live, random_load, rollup
+
+DAY_NS = 86_400 * NS_PER_S
+PROVEN = {"kind": "validity", "proof_s": 600, "provers": 4}
+
+
+def load(payments: int = 60, users: int = 12) -> Any:
+    """Payments over half an hour, users with 0.001 bitcoin each."""
+    return random_load(payments, users, 1_800, funds_sat=100_000)
+
+
+def times(built: Any, column: str) -> list[int]:
+    """A column of the batches of a run."""
+    return list(built.recorder.batches.columns[column])
+
+
+@pytest.mark.parametrize("depth", [8, 73])
+def test_a_lying_proposer_loses_its_bonds_and_users_leave_a_little_later(depth: int) -> None:
+    disputes = {"lying_proposals": [0], "max_depth": depth, "split_depth": 4}
+    settlement = {"kind": "optimistic", "proposal_interval_s": 600, "disputes": disputes}
+    system, built = rollup(load(), settlement=settlement, batcher={"max_interval_s": 300}, end_s=30 * 86_400)
+    live(system, built)
+    assert isinstance(system.settlement, OptimisticSettlement)
+    (dispute,) = system.settlement.disputes
+    assert dispute.watcher_won
+    assert dispute.moves == depth
+    assert dispute.watcher_gain_wei == dispute.liar_loss_wei > 0
+    assert dispute.resolved_ns is not None
+    assert dispute.resolved_ns - dispute.begun_ns < 7 * DAY_NS
+    assert system.settlement.bonded_wei == 0
+    assert system.left
+    # The batches of the lie are final a window after the proposal that took its place, the others after their blocks.
+    pairs = zip(times(built, "included_ns"), times(built, "final_ns"), strict=True)
+    waits = [(end_ns - start_ns) / NS_PER_S for start_ns, end_ns in pairs]
+    assert max(waits) > 604_800
+    assert min(waits) == 604_800
+
+
+@pytest.mark.parametrize("crypto", ["modelled", "real"])
+def test_a_watcher_executes_every_batch_again_and_finds_the_same_roots(crypto: Any) -> None:
+    system, built = rollup(load(), settlement={"kind": "optimistic", "disputes": {}}, crypto=crypto)
+    live(system, built)
+    assert isinstance(system.settlement, OptimisticSettlement)
+    assert system.settlement.disputes == []
+    replay = system.settlement._replay
+    assert replay is not None
+    assert replay.executed >= 60 + 12 + 12  # payments, deposits and withdrawals
+    assert all(root is not None for root in times(built, "state_root"))
+    assert all(replay.balance_wei(user) == system.accounts.balance_wei(user) for user in range(12))
+
+
+def test_one_proof_stands_for_several_batches_and_is_verified_once() -> None:
+    settings = {"batcher": {"max_interval_s": 120}, "chain": {"fork": "bpo2"}}
+    apart, world_apart = rollup(load(), settlement=PROVEN, **settings)
+    live(apart, world_apart)
+    folded = {**PROVEN, "batches_per_proof": 5, "aggregation_s": 60, "aggregation_wait_s": 900}
+    together, world_together = rollup(load(), settlement=folded, **settings)
+    live(together, world_together)
+    assert isinstance(apart.settlement, ValiditySettlement)
+    assert isinstance(together.settlement, ValiditySettlement)
+    batches = len(world_apart.recorder.batches)
+    assert apart.settlement.proofs == batches > 10
+    assert together.settlement.proofs < apart.settlement.proofs / 2
+    proven = times(world_together, "proven_ns")
+    assert sorted(proven) == proven
+    assert len(set(proven)) == together.settlement.proofs
+
+
+def test_provers_stand_still_in_an_outage_and_l2_goes_on() -> None:
+    outage = {"start_s": 700, "duration_s": 4 * 3_600}
+    system, built = rollup(load(), settlement={**PROVEN, "outages": [outage]}, batcher={"max_interval_s": 120})
+    live(system, built)
+    assert (built.recorder.payments.outcome == Outcome.COMPLETED).all()
+    # Nothing is proven from the outage's begin to its end.
+    assert all(not 700 * NS_PER_S < time_ns < (700 + 4 * 3_600) * NS_PER_S for time_ns in times(built, "proven_ns"))
+    assert min(times(built, "proven_ns")) > (700 + 4 * 3_600) * NS_PER_S
+    assert (built.recorder.payments.assured_ns < 2 * 3_600 * NS_PER_S).all()
+
+
+def test_provers_work_in_parallel_and_go_on_where_they_were() -> None:
+    environment = Environment()
+    provers = Provers(environment, 2, [OutageConfig(start_s=10, duration_s=5), OutageConfig(start_s=20, duration_s=5)])
+    done: list[int] = []
+    ends_ns = [provers.submit(8 * NS_PER_S, done.append, number) for number in range(4)]
+    assert [end_ns // NS_PER_S for end_ns in ends_ns] == [8, 8, 26, 26]
+    environment.run_until(30 * NS_PER_S)
+    assert done == [0, 1, 2, 3]
+    assert provers.busy_ns == 32 * NS_PER_S
+
+
+@pytest.mark.parametrize("crypto", ["modelled", "real"])
+@pytest.mark.parametrize("signatures", ["ecdsa", "bls"])
+def test_a_validium_puts_roots_and_certificates_on_l1_and_no_data(crypto: Any, signatures: str) -> None:
+    settlement = {**PROVEN, "kind": "validium", "committee": {"signatures": signatures, "members": 5, "threshold": 3}}
+    system, built = rollup(load(40, 6), settlement=settlement, crypto=crypto, batcher={"max_interval_s": 600})
+    live(system, built)
+    assert set(times(built, "medium")) == {"committee"}
+    assert set(times(built, "blobs")) == {0}
+    assert system.batcher.committee is not None
+    assert system.batcher.committee.certificates == len(built.recorder.batches)
+    assert system.left
+    checks = 3 * 3_000 if signatures == "ecdsa" else 102_900 + 2 * 375
+    assert all(gas > 100_000 + checks for gas in times(built, "gas"))
+
+
+@pytest.mark.parametrize("signatures", ["ecdsa", "bls"])
+def test_a_certificate_holds_for_its_data_and_its_signers_only(signatures: Any) -> None:
+    _, built = rollup(load(1, 2), crypto="real")
+    committee = Committee(CommitteeConfig(members=4, threshold=2, signatures=signatures), built, Work())
+    root = bytes(32)
+    certificate = committee.certify(b"data", root)
+    assert committee.holds(certificate, b"data", root)
+    assert not committee.holds(certificate, b"other data", root)
+    assert not committee.holds(certificate, b"data", bytes([1]) + bytes(31))
+    assert not committee.holds(bytes([1]) + certificate[1:], b"data", root)  # one signer is too few
+    assert not committee.holds(bytes([0b101]) + certificate[1:], b"data", root)  # not those who signed
+    assert len(certificate) == committee.certificate_bytes
+
+
+def test_everyone_escapes_after_the_window_as_fast_as_l1_has_room() -> None:
+    escape = {"window_s": 86_400, "request_gas": 100_000, "escape_gas": 1_000_000}
+    chain = {"gas_limit": 5_000_000}
+    system, built = rollup(load(60, 25), settlement=PROVEN, escape=escape, chain=chain)
+    live(system, built)
+    assert system.left
+    assert system.bridge.claimed.all()
+    blocks = built.recorder.blocks.columns
+    last = [height for height, used in zip(blocks["height"], blocks["used"], strict=True) if used == 5_000_000]
+    assert len(last) == 5  # 25 proofs of balance, five to a block
+    members = system.membership()
+    assert members.went_out == 25
+    assert members.stranded == 0
+
+
+def test_who_cannot_get_at_the_data_cannot_get_out() -> None:
+    settlement = {**PROVEN, "kind": "validium", "committee": {"withholds": True}}
+    system, built = rollup(load(), settlement=settlement, escape={"window_s": 86_400})
+    live(system, built)
+    assert system.left
+    members = system.membership()
+    assert members.went_out == 0
+    audit = system.audit()
+    assert members.stranded == audit.in_flight > 0
+    assert audit.left == 0
+
+
+def test_a_provider_pays_at_once_for_a_fee_as_far_as_its_capital_goes() -> None:
+    fast = {"capital_usd": 10**6, "fee_bips": 10}
+    system, built = rollup(load(), settlement={"kind": "optimistic"}, fast_exits=fast)
+    live(system, built)
+    provider = system.provider
+    assert provider is not None
+    assert provider.business.exits == 12
+    assert provider.business.income_wei == system.economics.exit_fees - system.sequencer.withdrawal_fees_wei > 0
+    assert provider.lent_wei == 0  # all has come back through the bridge
+    assert system.bridge.claimed.all()
+    poor, poor_world = rollup(load(), settlement={"kind": "optimistic"}, fast_exits={**fast, "capital_usd": 250})
+    live(poor, poor_world)
+    assert poor.provider is not None
+    assert 0 < poor.provider.business.exits < 12
+    assert poor.provider.business.refused > 0
+    assert poor.bridge.claimed.all()
+
+
+def test_a_reorganisation_that_drops_a_batch_loses_no_transaction() -> None:
+    chain = {"reorgs": {"probability": 0.3, "deeper": 0.5, "max_depth": 4}}
+    system, built = rollup(
+        load(200, 12), settlement=PROVEN, chain=chain, batcher={"max_interval_s": 60}, onboarding_s=1_200
+    )
+    live(system, built)
+    orphaned = [
+        count
+        for count, time_ns in zip(
+            built.recorder.blocks.columns["transactions"], built.recorder.blocks.columns["orphaned_ns"], strict=True
+        )
+        if time_ns is not None
+    ]
+    assert sum(orphaned) > 5  # batches, deposits and proofs among them
+    payments = built.recorder.payments
+    assert (payments.outcome == Outcome.COMPLETED).all()
+    assert (payments.final_ns >= payments.included_ns).all()
+    blocks = {
+        time_ns
+        for time_ns, gone in zip(
+            built.recorder.blocks.columns["time_ns"], built.recorder.blocks.columns["orphaned_ns"], strict=True
+        )
+        if gone is None
+    }
+    assert set(np.unique(payments.included_ns).tolist()) <= blocks
+    assert system.left
+
+
+@pytest.mark.parametrize(
+    ("settings", "rule"),
+    [
+        ({"settlement": {"kind": "validity", "provers": 0}}, "greater than or equal to 1"),
+        ({"settlement": PROVEN, "escape": {"window_s": 900}}, "must be longer than a batch and its proof take, 900"),
+        ({"settlement": {"kind": "validium", "committee": {"members": 3, "threshold": 4}}}, "at most members, 3"),
+        (
+            {"settlement": {"kind": "optimistic", "challenge_window_s": 600_000, "disputes": {"lying_proposals": [0]}}},
+            "at least both clocks of a dispute, 604800",
+        ),
+        ({"settlement": {"kind": "optimistic", "disputes": {"response_s": 10_000}}}, "more than the watcher's moves"),
+        (
+            {"settlement": {**PROVEN, "outages": [{"start_s": 5, "duration_s": 5}, {"start_s": 9, "duration_s": 1}]}},
+            "must be after 10",
+        ),
+        ({"escape": {}, "fast_exits": {}}, "leave out escape or fast_exits"),
+    ],
+)
+def test_settlements_that_cannot_work_are_refused(settings: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        config(**settings)
