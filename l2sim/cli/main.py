@@ -20,6 +20,7 @@ from l2sim.cli.cloth import cloth
 from l2sim.cli.compare import compare
 from l2sim.cli.fees import fees
 from l2sim.cli.posting import posting
+from l2sim.cli.presets import presets
 from l2sim.cli.results import export
 from l2sim.cli.run import run
 from l2sim.cli.scenario import new, schema, validate
@@ -111,7 +112,7 @@ def cli() -> None:
     """Compare Layer-2 payment systems, payment by payment, on simulated L1s."""
 
 
-for command in (run, sweep, compare, validate, schema, new, topology, export, bench, fees, posting, cloth):
+for command in (run, sweep, compare, validate, schema, new, topology, export, bench, fees, posting, cloth, presets):
     cli.add_command(command)
 
 

@@ -17,6 +17,7 @@ SHORTER = {
     "channel_vs_rollup": ("workload.duration_s=600", "workload.users=100", "systems.lightning.topology.nodes=150"),
     "batch_formats": ("workload.duration_s=600", "workload.users=60"),
     "unreliable_network": ("workload.duration_s=900",),
+    "settlement_kinds": ("workload.duration_s=600", "workload.users=40"),
     "lightning_snapshot": ("workload.payments=300", "workload.users=60"),
 }
 

@@ -4,11 +4,12 @@ Gas figures of OP Stack contracts are those of the gas snapshot that its authors
 (ethereum-optimism/optimism 0020adc2, packages/contracts-bedrock/.gas-snapshot) plus 21,000 a transaction, rounded.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
+from l2sim.systems.rollup.presets import PRESETS, filled_in
 from l2sim.systems.rollup.settlement.config import (
     MAX_L1_GAS,
     EscapeConfig,
@@ -309,6 +310,8 @@ class RollupConfig(Config):
     kind: Literal["rollup"]
     l1: str
     """Name of the Ethereum-like chain that it settles to."""
+    preset: str | None = None
+    """Known rollup whose settings stand where this one says nothing; `l2sim presets` lists them."""
     chain_id: int = Field(default=10, ge=1, le=2**53)
     """Chain id that every L2 transaction signs; 10 is OP Mainnet."""
     sequencer: SequencerConfig = Field(default_factory=SequencerConfig)
@@ -321,6 +324,16 @@ class RollupConfig(Config):
     """A liquidity provider who pays leaving users at once."""
     escape: EscapeConfig | None = None
     """Set if users have to leave without the operator, by the escape hatch."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_preset(cls, data: Any) -> Any:
+        name = data.get("preset") if isinstance(data, dict) else None
+        if not isinstance(name, str):
+            return data
+        if name not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(PRESETS)} (got {name[:60]})")
+        return filled_in(data, PRESETS[name].values)
 
     @property
     def plain(self) -> bool:

@@ -111,7 +111,7 @@ class RollupSystem(PaymentSystem):
             self.bridge.escape(user)
 
     def _settlement(self, config: RollupConfig, operator: Operator, watcher: Operator) -> Settlement:
-        world, chain, on_exits = self.world, self._ethereum, self.bridge.exits_open
+        world, chain, on_exits = self.world, self._ethereum, self._exits_open
         if isinstance(config.settlement, OptimisticConfig):
             self.batcher.keeps_blocks = config.settlement.disputes is not None
             return OptimisticSettlement(config.settlement, world, chain, operator, watcher, on_exits, self._final)
@@ -156,6 +156,10 @@ class RollupSystem(PaymentSystem):
         """Send one payment now."""
         self._record.submitted_ns[payment] = self.world.environment.now
         self.sequencer.submit(payment)
+
+    def _exits_open(self, batch: Batch) -> None:
+        self.bridge.exits_open(batch)
+        self._doze()
 
     def _confirmed(self, block: L2Block) -> None:
         self.batcher.add(block)
