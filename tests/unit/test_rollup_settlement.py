@@ -1,5 +1,6 @@
 """Every kind of settlement: disputes, folded proofs, outages, committees, escape hatches, bought exits, lost blocks."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from l2sim.crypto.work import Work
 from l2sim.engine import NS_PER_S, Environment
 from l2sim.results.outcomes import Outcome
+from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.settlement.committee import Committee
 from l2sim.systems.rollup.settlement.config import CommitteeConfig, OutageConfig
 from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
@@ -159,6 +161,59 @@ def test_who_cannot_get_at_the_data_cannot_get_out() -> None:
     assert audit.left == 0
 
 
+def test_in_a_volition_those_with_data_on_l1_get_out_though_it_is_withheld() -> None:
+    settlement = {**PROVEN, "kind": "validium", "l1_share": 0.5, "committee": {"withholds": True}}
+    system, built = rollup(load(60, 24), settlement=settlement, escape={"window_s": 86_400})
+    live(system, built)
+    assert system.left
+    on_l1 = system.batcher.on_l1
+    assert on_l1 is not None
+    assert 6 < on_l1.sum() < 18
+    assert (system.bridge.claimed == on_l1).all()
+    assert system.membership().stranded > 0
+    assert set(times(built, "medium")) == {"committee"}
+    assert all(blobs == 1 for blobs in times(built, "blobs"))
+    # The data of half of the accounts is posted, and both transactions are paid for.
+    assert all(gas >= 100_000 + 6 * 3_000 + 21_000 for gas in times(built, "gas"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"settlement": {"kind": "optimistic", "disputes": {}}},
+        {"settlement": PROVEN},
+        {"settlement": {**PROVEN, "kind": "validium", "l1_share": 0.5}},
+    ],
+)
+def test_money_adds_up_and_no_nonce_comes_twice_at_every_batch(settings: dict[str, Any]) -> None:
+    system, built = rollup(load(300, 8), batcher={"max_interval_s": 60}, **settings)
+    nonces: list[np.ndarray[Any, np.dtype[np.uint64]]] = []
+    sent = np.zeros(8, np.uint64)
+    add, batches = system.batcher.add, system.settlement.batch_included
+
+    def added(block: L2Block) -> None:
+        payers = built.workload.payer[block.payments]
+        for user in payers.tolist() + [user for user, _ in block.withdrawals]:
+            sent[user] += np.uint64(1)
+        # Blocks come confirmed, in order: an account has used as many nonces as it has sent transactions.
+        assert (block.delta.nonces == sent[block.delta.accounts]).all()
+        add(block)
+
+    def included(batch: Any, receipt: Any) -> None:
+        system.audit().check(f"batch {batch.number}")
+        audit = system.audit()
+        assert audit.entered == audit.balances + audit.in_flight + audit.fees + audit.left
+        nonces.append(system.accounts.nonces.copy())
+        batches(batch, receipt)
+
+    system.batcher.add = added  # type: ignore[method-assign]
+    system.settlement.batch_included = included  # type: ignore[method-assign]
+    live(system, built)
+    assert len(nonces) > 15
+    assert all((after >= before).all() for before, after in pairwise(nonces))
+    assert (sent == system.accounts.nonces).all()
+
+
 def test_a_provider_pays_at_once_for_a_fee_as_far_as_its_capital_goes() -> None:
     fast = {"capital_usd": 10**6, "fee_bips": 10}
     system, built = rollup(load(), settlement={"kind": "optimistic"}, fast_exits=fast)
@@ -219,6 +274,10 @@ def test_a_reorganisation_that_drops_a_batch_loses_no_transaction() -> None:
         (
             {"settlement": {**PROVEN, "outages": [{"start_s": 5, "duration_s": 5}, {"start_s": 9, "duration_s": 1}]}},
             "must be after 10",
+        ),
+        (
+            {"settlement": {**PROVEN, "kind": "validium", "l1_share": 0.5}, "batcher": {"format": "span"}},
+            "needs batcher.format state_diffs",
         ),
         ({"escape": {}, "fast_exits": {}}, "leave out escape or fast_exits"),
     ],

@@ -109,6 +109,8 @@ class Batcher:
         """Whether batches carry their blocks."""
         self.committee: Committee | None = None
         """Who keeps the data in place of L1."""
+        self.on_l1: npt.NDArray[np.bool_] | None = None
+        """Whose accounts' data goes to L1 all the same, by user."""
         self.update_gas = 0
         """L1 gas of putting a batch's root on L1 where a committee keeps its data."""
         self.archive: list[list[bytes]] | None = None
@@ -271,10 +273,31 @@ class Batcher:
         executed = self.update_gas - TRANSACTION_GAS + committee.check_gas
         gas = transaction_gas(data, executed, calldata_floor=self._chain.fork.calldata_floor)
         raw_bytes = self._form.raw_bytes(blocks, self._content_bytes)
-        self._form.posted(blocks)
         self._on_the_way += 1
-        self._world.environment.call_in(committee.response_ns, self._send, batch, gas, data, [])
-        self._note(batch, opened, raw_bytes, len(channel), "committee", 0, gas)
+        parts, medium, blobs = self._public_parts(batch, blocks)
+        self._note(batch, opened, raw_bytes, len(channel), "committee", blobs, gas)
+
+        def certified() -> None:
+            self._send(batch, gas, data, [])
+            if parts:
+                post = self._post_blobs if medium == "blob" else self._post_calldata
+                self._world.recorder.batches.set(batch.number, "gas", gas + post(batch, parts, 0))
+
+        self._world.environment.call_in(committee.response_ns, certified)
+
+    def _public_parts(self, batch: Batch, blocks: list[L2Block]) -> tuple[list[bytes], Medium, int]:
+        """What of a committee's batch goes to L1 all the same, where, and in how many blobs."""
+        if self.on_l1 is None:
+            self._form.posted(blocks)
+            return [], "calldata", 0
+        public = [block.of_accounts(self.on_l1) for block in blocks]
+        channel, _ = self._form.pack(public)
+        self._form.posted(public)
+        medium = self._medium(len(channel))
+        most = self._form.blob_bytes if medium == "blob" else self._config.max_calldata_bytes
+        channel_id = keccak256(batch.number.to_bytes(8, "big") + batch.payments_root)[:CHANNEL_ID_BYTES]
+        parts = self._form.parts(channel, channel_id, most)
+        return parts, medium, len(parts) if medium == "blob" else 0
 
     def _medium(self, channel_bytes: int) -> Medium:
         chosen = self._config.medium

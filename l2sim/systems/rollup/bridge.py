@@ -79,8 +79,8 @@ class Bridge:
         self._bought: dict[tuple[int, int], int] = {}
         """Withdrawals that a liquidity provider paid out: what it lent, by user and wei."""
         self._escape_steps: tuple[tuple[int, int], ...] = ()
-        self.frozen = False
-        """Whether nobody can prove what it owns any more: requests are made, and nothing follows."""
+        self.can_prove: npt.NDArray[np.bool_] | None = None
+        """Who can prove what it owns, if not everybody can: for the others nothing follows on a request."""
 
     def pay_on_l1(self, fee_wei: int) -> None:
         """Let a user pay a fee on L1 from money that it has there for that."""
@@ -191,7 +191,7 @@ class Bridge:
 
     def _take_step(self, leaving: Exit) -> None:
         gas, wait_ns = leaving.steps[leaving.step]
-        stuck = self.frozen and leaving.step > 0
+        stuck = leaving.step > 0 and self.can_prove is not None and not self.can_prove[leaving.user]
         if stuck or self._account.most_cost_wei(gas) > leaving.amount_wei:
             self.abandoned_wei += leaving.amount_wei
             self._exits -= 1

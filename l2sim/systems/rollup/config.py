@@ -372,6 +372,10 @@ class RollupConfig(Config):
                     f"escape.window_s must be longer than a batch and its proof take, {proof_s:g} "
                     f"(got {self.escape.window_s:g})"
                 )
+        if self.settlement.kind == "validium" and self.settlement.l1_share and self.batch_format != "state_diffs":
+            raise ValueError(
+                f"settlement.l1_share needs batcher.format state_diffs, which is by account (got {self.batch_format})"
+            )
         disputed = self.settlement.kind == "optimistic" and self.settlement.disputes is not None
         if disputed and sequencer.forced_inclusion is not None:
             raise ValueError(

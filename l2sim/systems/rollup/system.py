@@ -86,7 +86,7 @@ class RollupSystem(PaymentSystem):
             window_ns = ns(config.escape.window_s)
             self.bridge.escapes_by(((config.escape.request_gas, window_ns), (config.escape.escape_gas, 0)))
         if isinstance(config.settlement, ValidiumConfig):
-            self.bridge.frozen = config.escape is not None and config.settlement.committee.withholds
+            self._keep_apart(config.settlement, withheld=config.escape is not None)
             self.batcher.committee = Committee(config.settlement.committee, world, self.work)
             self.batcher.update_gas = config.settlement.update_gas
         self._check_gas(config)
@@ -102,6 +102,15 @@ class RollupSystem(PaymentSystem):
                 settings.censorship, settings.forced_inclusion, self.world, self._ethereum, account, confirmations, pay
             )
         )
+
+    def _keep_apart(self, settlement: ValidiumConfig, *, withheld: bool) -> None:
+        """Have a committee keep the data of those who do not want it on L1."""
+        users = self.world.workload.users
+        on_l1 = self.world.streams.get("rollup/volition").generator.random(users) < settlement.l1_share
+        if settlement.l1_share:
+            self.batcher.on_l1 = on_l1
+        if withheld and settlement.committee.withholds:
+            self.bridge.can_prove = on_l1
 
     def _go_out(self, user: int, keep_wei: int) -> None:
         """Let a user out by the sequencer, or past an operator who has gone."""

@@ -11,7 +11,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -54,6 +54,14 @@ class L2Block:
     """Deposits credited since the block before: users and wei."""
     fees_wei: Indices | None = None
     """What each payment pays, where they differ."""
+
+    def of_accounts(self, wanted: npt.NDArray[np.bool_]) -> "L2Block":
+        """The block with the changes and withdrawals of the wanted accounts only."""
+        rows = wanted[self.delta.accounts]
+        delta = StateDelta(
+            self.delta.accounts[rows], self.delta.low[rows], self.delta.high[rows], self.delta.nonces[rows]
+        )
+        return replace(self, delta=delta, withdrawals=tuple(out for out in self.withdrawals if wanted[out[0]]))
 
     @cached_property
     def encoded(self) -> bytes:

@@ -163,11 +163,16 @@ class CommitteeConfig(Config):
 
 
 class ValidiumConfig(ProvenConfig):
-    """State stands when a proof of it has been verified on L1; a committee keeps the data."""
+    """State stands when a proof of it has been verified on L1; a committee keeps the data.
+
+    With `l1_share` it is a volition: users choose whether the data of their accounts is on L1 too.
+    """
 
     kind: Literal["validium"] = "validium"
     committee: CommitteeConfig = Field(default_factory=CommitteeConfig)
     """Who keeps the data."""
+    l1_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of the users who have the data of their accounts on L1, each drawn at even chance; 0: a validium."""
     update_gas: int = Field(default=100_000, ge=21_000, le=MAX_L1_GAS)
     """L1 gas of putting a batch's root on L1, beside the check of the committee's signatures; an assumption."""
 
