@@ -20,10 +20,15 @@ from l2sim.cli.study import (
 @click.option("--vary", "varied", metavar="KEY=A,B,...", multiple=True,
               help="A key of the scenario and its values, or KEY=LOW..HIGH[:log] for a Latin hypercube; may be given "
               "again. By default what the scenario's sweep block says.")  # fmt: skip
-@click.option("--design", type=click.Choice(["grid", "list", "latin"]),
+@click.option("--design", type=click.Choice(["grid", "list", "latin", "sobol"]),
               help="grid: all combinations (default); list: first values together, and so on; latin: a Latin "
-              "hypercube.")  # fmt: skip
-@click.option("--samples", metavar="N", type=click.IntRange(2, 100_000), help="Points of a Latin hypercube.")
+              "hypercube; sobol: a sample that says which key matters.")  # fmt: skip
+@click.option(
+    "--samples",
+    metavar="N",
+    type=click.IntRange(2, 100_000),
+    help="Points of a Latin hypercube, or the base sample of sobol.",
+)
 @click.option("--out", metavar="DIR", type=PATH, help="The sweep's folder; by default sweeps/<name>-<hash>.")
 @click.option("--resume", is_flag=True, help="Go on with DIR if it is there: compute only what is missing.")
 @replications_option

@@ -1,4 +1,4 @@
-"""The points of a sweep: every combination of values, values side by side, or a Latin hypercube."""
+"""The points of a sweep: every combination of values, values side by side, a Latin hypercube, or Sobol's sample."""
 
 import itertools
 import json
@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from l2sim.engine import Stream, Streams
 from l2sim.errors import Problem, ScenarioError
+from l2sim.experiment.sensitivity import sobol_shares
 from l2sim.scenario.document import Document, parse
 from l2sim.scenario.problems import in_order, problems_of
 from l2sim.scenario.schema import Scenario
@@ -110,7 +111,14 @@ def combine(config: SweepConfig, seed: int) -> list[Values]:
     lists = [values for values in config.vary.values() if not isinstance(values, Range)]
     ranges = [values for values in config.vary.values() if isinstance(values, Range)]
     rows: Iterable[Sequence[JsonValue]]
-    if config.design == "latin":
+    if config.design == "sobol":
+        count = (config.samples or 0) * (len(keys) + 2)
+        if count > MAX_POINTS:
+            rule = f"must give at most {MAX_POINTS:,} points"
+            raise ScenarioError((Problem("--vary", "sweep", rule, f"{count:,}"),))
+        shares = sobol_shares(keys, config.samples or 0, seed)
+        rows = [[value_at(values, u) for values, u in zip(ranges, row, strict=True)] for row in shares]
+    elif config.design == "latin":
         streams = Streams(seed)
         columns = [
             latin_column(values, config.samples or 0, streams.get(f"latin hypercube/{key}"))
@@ -136,20 +144,21 @@ def latin_column(values: Range, samples: int, stream: Stream) -> list[JsonValue]
     Values have six significant digits, so that a table of them can be read.
     """
     share = (stream.generator.permutation(samples) + stream.generator.random(samples)) / samples
+    return [value_at(values, float(u)) for u in share]
+
+
+def value_at(values: Range, share: float) -> JsonValue:
+    """The value of a range below which that share of it lies, to six significant digits."""
     low, high = values.low, values.high
     whole = isinstance(low, int) and isinstance(high, int)
-
-    def value(u: float) -> JsonValue:
-        if values.scale == "log":
-            drawn = low * (high / low) ** u
-        elif whole:
-            return min(int(high), int(low) + int(u * (high - low + 1)))
-        else:
-            drawn = low + u * (high - low)
-        drawn = round(drawn) if whole else float(f"{drawn:.6g}")
-        return min(max(drawn, low), high)
-
-    return [value(float(u)) for u in share]
+    if values.scale == "log":
+        drawn = low * (high / low) ** share
+    elif whole:
+        return min(int(high), int(low) + int(share * (high - low + 1)))
+    else:
+        drawn = low + share * (high - low)
+    drawn = round(drawn) if whole else float(f"{drawn:.6g}")
+    return min(max(drawn, low), high)
 
 
 def describe(values: Mapping[str, JsonValue]) -> str:

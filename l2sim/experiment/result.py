@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from l2sim.results.data import RunData
 from l2sim.results.folder import write_folder, write_tables
 from l2sim.results.schema import TABLES
@@ -96,10 +98,56 @@ class Result(RunData):
 
         return {name: cost(summary) for name, summary in self.summary.items()}
 
+    def cheapest(self, payments_per_user: float | None = None) -> str | None:
+        """The system with the lowest cost of a payment, as run or for users who make so many; None if there is none."""
+        if payments_per_user is None:
+            costs = {name: summary["cost_usd_per_payment"] for name, summary in self.summary.items()}
+        else:
+            costs = dict(self.cost_at(payments_per_user))
+        known = {name: cost for name, cost in costs.items() if cost is not None}
+        return min(known, key=known.__getitem__) if known else None
+
+    def where_the_money_went(self) -> pa.Table:
+        """One row a system and part of its cost: US dollars in all, and a completed payment."""
+        rows = [
+            {"system": name, "part": part, "usd": value,
+             "usd_per_payment": value / summary["completed"] if summary["completed"] else None}
+            for name, summary in self.summary.items() for part, value in summary["cost_usd"].items()
+        ]  # fmt: skip
+        floats = ("usd", "usd_per_payment")
+        return pa.Table.from_pylist(rows, schema=_schema(("system", "part"), floats))
+
+    def where_the_time_went(self) -> pa.Table:
+        """One row a system and stage: mean and percentiles in seconds from submission, share that reached it."""
+        rows = [
+            {"system": name, "stage": stage, **found}
+            for name, summary in self.summary.items()
+            for stage, found in summary["latency_s"].items()
+        ]
+        return pa.Table.from_pylist(rows, schema=_schema(("system", "stage"), ("mean", "p50", "p95", "p99", "share")))
+
+    def why_payments_failed(self) -> pa.Table:
+        """One row a system and reason that occurred: payments, and their share of those offered."""
+        rows = [
+            {"system": name, "reason": reason, "payments": float(count), "share": count / summary["offered"]}
+            for name, summary in self.summary.items()
+            for reason, count in summary["failures"].items()
+        ]
+        return pa.Table.from_pylist(rows, schema=_schema(("system", "reason"), ("payments", "share")))
+
+    def suggested_warm_up_s(self) -> Mapping[str, float]:
+        """The `phases.warm_up_s` that MSER-5 suggests for each system, from its waits; look at the series too."""
+        return {name: float(self.run["systems"][name]["steady"]["mser5_s"]) for name in self.systems}
+
     def _repr_html_(self) -> str:
         from l2sim.report.page import summary_html
+        from l2sim.report.style import inline_png
 
-        return summary_html(self)
+        return summary_html(self) + inline_png(self.plot.cost(), f"{self.name}: cost against payments a user")
+
+
+def _schema(texts: tuple[str, ...], floats: tuple[str, ...]) -> pa.Schema:
+    return pa.schema([*((name, pa.string()) for name in texts), *((name, pa.float64()) for name in floats)])
 
 
 def open_result(folder: str | Path) -> Result:

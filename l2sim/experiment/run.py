@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from l2sim._version import __version__
 from l2sim.crypto.profiles import load_profile
-from l2sim.engine import Streams
+from l2sim.engine import Streams, ns
 from l2sim.experiment.result import Result
+from l2sim.experiment.steady import scaled, steady_means
 from l2sim.experiment.world import Life, horizon_of
 from l2sim.results.folder import refuse_existing
 from l2sim.results.metrics import summarise
@@ -85,12 +86,14 @@ def run(
             )
             life.run(_step(progress, name, len(workload)))
             recorder, asset = life.world.recorder, life.system.asset
-            summary = summarise(life.facts(), recorder.payments, prices)
+            summary = summarise(life.facts(), recorder.payments, prices, ns(scenario.phases.warm_up_s))
             made = {"payments": payments_table(name, recorder.payments, workload.columns(), asset, prices)}
             for part in ("batches", "blocks", "channels", "series", "balances"):
                 made[part] = rows_table(name, getattr(recorder, part))
             clock[name] = time.perf_counter() - begun
-            summaries[name] = {"kind": life.kind, "summary": summary}  # the system is whole from here on
+            steady = steady_means(recorder.payments, horizon.payments_ns, ns(scenario.phases.warm_up_s))
+            steady["fee_usd"] = scaled(steady.pop("fee"), prices.usd_per_unit(asset))
+            summaries[name] = {"kind": life.kind, "summary": summary, "steady": steady}  # whole from here on
             tables[name] = made
     except KeyboardInterrupt:
         interrupted = True

@@ -16,6 +16,7 @@ from l2sim.experiment.manifest import POINTS, RunKey, SweepFolder, is_whole, man
 from l2sim.experiment.points import Point, describe, points_of, sweep_config
 from l2sim.experiment.result import Result, open_result
 from l2sim.experiment.run import run
+from l2sim.experiment.sensitivity import sobol_indices
 from l2sim.experiment.statistics import paired_where_known
 from l2sim.experiment.stopping import StoppingRule
 from l2sim.experiment.tables import Systems, collect, interval_table, sweep_table, write_table
@@ -124,6 +125,16 @@ class Sweep:
         """One row a point, system and figure: mean, deviation and Student-t 95 % interval."""
         return interval_table(self.keys, self.points, self.summaries)
 
+    def which_key_matters(self) -> pa.Table:
+        """Sobol's indices with their 95 % reach, a row a system, figure and key; only of a sweep of design sobol.
+
+        Raises ResultsError for another design, MissingExtraError without SALib.
+        """
+        if self.manifest["design"] != "sobol":
+            raise ResultsError(f"{self.folder}: has design {self.manifest['design']}; indices need design sobol")
+        seed = int(self.manifest["scenario"]["seed"])
+        return sobol_indices(self.intervals(), self.keys, len(self.points), seed % 2**32)
+
     @property
     def plot(self) -> "SweepPlots":
         """The figures."""
@@ -133,10 +144,13 @@ class Sweep:
         """Write the tables and, where there is something to vary, the report into the sweep's folder."""
         write_table(self.table(), self.folder, "table")
         write_table(self.intervals(), self.folder, "intervals")
+        indices = self.which_key_matters() if self.manifest["design"] == "sobol" else None
+        if indices is not None:
+            write_table(indices, self.folder, "sobol")
         if self.keys and self.runs:
             from l2sim.report.sweep_page import write_sweep_report
 
-            write_sweep_report(self.manifest, self.intervals(), self.verdicts(), len(self.runs), self.folder)
+            write_sweep_report(self.manifest, self.intervals(), self.verdicts(), len(self.runs), self.folder, indices)
 
     def verdicts(self) -> "list[Verdict]":
         """At each point, which system is cheapest, and whether the next is dearer by more than chance explains.
@@ -164,9 +178,15 @@ class Sweep:
         return found
 
     def _repr_html_(self) -> str:
+        from l2sim.report.style import inline_png
         from l2sim.report.sweep_figures import intervals_html
+        from l2sim.report.sweep_maps import can_map
 
-        return intervals_html(self.name, self.intervals(), self.keys)
+        table = intervals_html(self.name, self.intervals(), self.keys)
+        if not self.keys or not self.runs:
+            return table
+        mapped = can_map(self.intervals(), self.keys)
+        return table + inline_png(self.plot.maps() if mapped else self.plot.lines(), f"{self.name} by point")
 
 
 class SweepPlots:
@@ -217,7 +237,7 @@ def sweep(
 ) -> Sweep:
     """Run a scenario at every point of a sweep, each in so many replications, into a folder.
 
-    `vary` maps dotted keys to lists of values or, for `design="latin"`, to a `Range`; without it the scenario's
+    `vary` maps dotted keys to lists of values or, for designs latin and sobol, to a `Range`; without it the scenario's
     own `sweep` block says what to vary. `out` is `sweeps/<name>-<hash>` by default. With `resume` only what is
     missing is computed. `executor` is processes (of this machine; in a script, call under
     `if __name__ == "__main__":`), serial, dask, or any `concurrent.futures.Executor`. With `until`, points get

@@ -73,6 +73,28 @@ def comparison(data: RunData) -> Grid:
     return Grid("Side by side", ("", *data.systems), [*lines, Line("money conserved", kept)])
 
 
+def steady(data: RunData) -> Grid:
+    """How sure one run is of its means, by batch means, and where its warm-up may end; nothing for a short run."""
+
+    def cell(found: Mapping[str, Any] | None, say: Callable[[Any], str]) -> Cell:
+        return Cell("–") if found is None else Cell(say(found["mean"]), found["mean"], f"± {say(found['half_width'])}")
+
+    blocks = {system: data.run["systems"][system].get("steady") for system in data.systems}
+    lines = [
+        Line(
+            system,
+            (
+                cell(block["assured_s"], seconds),
+                cell(block["fee_usd"], usd),
+                Cell(seconds(block["mser5_s"]), block["mser5_s"]),
+            ),
+        )
+        for system, block in blocks.items()
+        if block is not None and block["assured_s"] is not None
+    ]
+    return Grid("How sure one run is", ("", "assured, mean", "fee, mean", "warm-up suggested by MSER-5"), lines)
+
+
 def failures(data: RunData) -> Grid:
     """Failure reasons by system, those that occurred, most frequent first."""
     counts: dict[str, int] = {}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from l2sim.report.answers import cautions, comparison, failures, headline, replications, setting, setup
+from l2sim.report.answers import cautions, comparison, failures, headline, replications, setting, setup, steady
 from l2sim.report.figures import FIGURES, draw
 from l2sim.report.html import Shown, render, shown
 from l2sim.report.network import networks
@@ -25,6 +25,7 @@ def report_html(data: RunData, figures: list[Shown]) -> str:
         setting=setting(data),
         comparison=comparison(data),
         failures=failures(data),
+        steady=steady(data),
         figures=figures,
         networks=networks(data),
         setup=setup(scenario),

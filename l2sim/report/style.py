@@ -1,6 +1,8 @@
 """One look for every figure: readable in grey, for colour-blind people, on paper and on screen."""
 
+import base64
 import io
+from html import escape
 from typing import Any
 
 import matplotlib as mpl
@@ -68,6 +70,12 @@ def png(figure: Figure) -> bytes:
         canvas.print_png(buffer, metadata={"Software": "l2sim"}, pil_kwargs={"compress_level": 2})
         figure.dpi = usual_dpi
         return buffer.getvalue()
+
+
+def inline_png(figure: Figure, alternative: str) -> str:
+    """The figure as an HTML image that needs no file, with a text for those who do not see it."""
+    data = base64.b64encode(png(figure)).decode()
+    return f'<img alt="{escape(alternative, quote=True)}" style="max-width:100%" src="data:image/png;base64,{data}">'
 
 
 def svg(figure: Figure) -> str:

@@ -65,9 +65,14 @@ def figures_of(intervals: pa.Table, keys: Sequence[str]) -> dict[str, tuple[Figu
 
 
 def write_sweep_report(
-    manifest: Mapping[str, Any], intervals: pa.Table, verdicts: Sequence[Verdict], finished: int, folder: Path
+    manifest: Mapping[str, Any],
+    intervals: pa.Table,
+    verdicts: Sequence[Verdict],
+    finished: int,
+    folder: Path,
+    indices: pa.Table | None = None,
 ) -> None:
-    """Write `figures/` and `report.html` of a sweep with varied keys into its folder."""
+    """Write `figures/` and `report.html` of a sweep with varied keys into its folder; `indices` are Sobol's."""
     keys = list(manifest["keys"])
     drawings = folder / "figures"
     drawings.mkdir(exist_ok=True)
@@ -75,7 +80,7 @@ def write_sweep_report(
     for name, (figure, heading, caption) in figures_of(intervals, keys).items():
         write_figure(figure, drawings, name)
         shows.append(shown(name, heading, caption, figure, svg(figure)))
-    page = sweep_html(manifest, intervals, verdicts, finished, shows)
+    page = sweep_html(manifest, intervals, verdicts, finished, shows, indices)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
@@ -85,6 +90,7 @@ def sweep_html(
     verdicts: Sequence[Verdict],
     finished: int,
     shows: Sequence[Shown],
+    indices: pa.Table | None = None,
 ) -> str:
     """The page of a sweep."""
     scenario, points = manifest["scenario"], manifest["points"]
@@ -102,6 +108,7 @@ def sweep_html(
         setting=f"{len(points)} points, {each} replications of each; means with their 95 % intervals. In each "
         "replication all systems of a point face the same payments.",
         points=points_grid(intervals, manifest["keys"]),
+        indices=None if indices is None else indices_grid(indices),
         figures=shows,
         command=_command(manifest),
     )
@@ -170,8 +177,27 @@ def points_grid(intervals: pa.Table, keys: Sequence[str]) -> Grid:
     return Grid("Every point", heads, lines_)
 
 
+def indices_grid(indices: pa.Table) -> Grid:
+    """Sobol's indices: one row a system, figure and key, with the 95 % reach of each."""
+
+    def cell(value: float, reach: float) -> Cell:
+        return Cell(f"{value:.2f}", value, f"± {reach:.2f}")
+
+    heads = ("", "figure", "key", "alone (first order)", "with others (total)")
+    lines_ = [
+        Line(row["system"], (
+            Cell(words(row["metric"]), row["metric"]), Cell(key_words(row["key"]), row["key"]),
+            cell(row["first"], row["first_reach"]), cell(row["total"], row["total_reach"]),
+        ))
+        for row in indices.to_pylist()
+    ]  # fmt: skip
+    return Grid("Which key matters", heads, lines_)
+
+
 def _command(manifest: Mapping[str, Any]) -> str:
     """The command that makes the sweep again from its resolved scenario."""
+    if manifest["scenario"]["sweep"]["vary"]:
+        return shlex.join(["l2sim", "sweep", f"{manifest['scenario']['name']}.yaml"])
     sweep = ["l2sim", "sweep", f"{manifest['scenario']['name']}.yaml", "--design", "list"]
     for key in manifest["keys"]:
         sweep += ["--vary", f"{key}={','.join(str(point['values'][key]) for point in manifest['points'])}"]

@@ -2,6 +2,8 @@
 
 Rates and latencies are over completed payments, amounts of money in US dollars at the scenario's prices.
 
+- *warm-up*: payments sent in it are made, counted and paid for, but the figures of rate, latency, fee, attempts and
+  hops are over those sent after it.
 - *throughput*: completed payments over the time from the start of the payment phase to its end or, if later,
   to the last assurance.
 - *latency to assurance (finality)*: from submission until the payee may act on the money (until nobody can
@@ -173,18 +175,28 @@ def distribution(values: npt.NDArray[np.floating[Any]], quantiles: tuple[int, ..
     return {"mean": float(values.mean()), **{f"p{q}": float(x) for q, x in zip(quantiles, points, strict=True)}}
 
 
-def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices) -> dict[str, Any]:
-    """The summary block of one system, as `run.json` holds it."""
+def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices, warm_up_ns: int = 0) -> dict[str, Any]:
+    """The summary block of one system, as `run.json` holds it.
+
+    Payments submitted in the first `warm_up_ns` of the payment phase count and cost like all others, but rates,
+    latencies, fees, attempts and hops leave them out.
+    """
     completed = record.outcome == Outcome.COMPLETED
     count = int(np.count_nonzero(completed))
+    begun_ns = facts.payments_start_ns + warm_up_ns
+    measured = np.ones(len(record), np.bool_)
+    if warm_up_ns:
+        measured = (record.submitted_ns == NEVER) | (record.submitted_ns >= begun_ns)
+    offered, steady = int(np.count_nonzero(measured)), measured & completed
+    done = int(np.count_nonzero(steady))
     counts = np.bincount(record.outcome, minlength=len(Outcome))
-    last_assured_ns = int(record.assured_ns[completed].max()) if count else facts.payments_end_ns
-    span_ns = max(facts.payments_end_ns, last_assured_ns) - facts.payments_start_ns
+    last_assured_ns = int(record.assured_ns[steady].max()) if done else facts.payments_end_ns
+    span_ns = max(facts.payments_end_ns, last_assured_ns) - begun_ns
 
     def latency(times_ns: npt.NDArray[np.int64]) -> dict[str, float | None]:
-        known = completed & (times_ns != NEVER)
+        known = steady & (times_ns != NEVER)
         seconds = (times_ns[known] - record.submitted_ns[known]) / NS_PER_S
-        return {**distribution(seconds, (50, 95, 99)), "share": float(known.sum() / count) if count else None}
+        return {**distribution(seconds, (50, 95, 99)), "share": float(known.sum() / done) if done else None}
 
     cost = cost_of(facts, prices)
     usd = prices.usd_per_unit(facts.asset)
@@ -195,8 +207,9 @@ def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices) -> dict
     return {
         "offered": len(record),
         "completed": count,
-        "success_rate": count / len(record) if len(record) else None,
-        "throughput_per_s": count * NS_PER_S / span_ns if span_ns else None,
+        "success_rate": done / offered if offered else None,
+        "throughput_per_s": done * NS_PER_S / span_ns if span_ns > 0 else None,
+        "warm_up_payments": len(record) - offered,
         "failures": {outcome.label: int(counts[outcome]) for outcome in FAILURES if counts[outcome]},
         "latency_s": {
             "assured": latency(record.assured_ns),
@@ -204,9 +217,9 @@ def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices) -> dict
             "l1_final": latency(record.l1_final_ns),
             "final": latency(record.final_ns),
         },
-        "fee_usd": distribution(record.fee[completed] * usd, (50, 95)),
-        "attempts": distribution(record.attempts[completed].astype(np.float64), (50, 95)),
-        "hops": distribution(record.hops[completed].astype(np.float64), (50, 95)),
+        "fee_usd": distribution(record.fee[steady] * usd, (50, 95)),
+        "attempts": distribution(record.attempts[steady].astype(np.float64), (50, 95)),
+        "hops": distribution(record.hops[steady].astype(np.float64), (50, 95)),
         "cost_usd": {
             "onboarding": cost.onboarding,
             "leaving": cost.leaving,

@@ -51,6 +51,9 @@ class PhasesConfig(Config):
 
     onboarding_s: float = Field(default=7_200.0, gt=0, le=1e9)
     """From the start of the run to the first payment, in seconds: channels are opened, deposits made."""
+    warm_up_s: float = Field(default=0.0, ge=0, le=1e9)
+    """At the start of the payment phase, in seconds: payments sent meanwhile are made and paid for like all others,
+    but rates, latencies, fees, attempts and hops leave them out."""
     settling_s: float = Field(default=600.0, gt=0, le=1e9)
     """Longest wait for undecided payments after the payment phase, in seconds."""
     leaving_s: float = Field(default=864_000.0, gt=0, le=1e9)
@@ -108,6 +111,10 @@ class Scenario(Config):
                     config.distribution(prices)
             except ValueError as error:
                 yield ("workload", what), str(error), None
+        duration_s = self.workload.duration_s
+        if duration_s is not None and self.phases.warm_up_s >= duration_s:
+            rule = f"must be less than workload.duration_s ({duration_s:g})"
+            yield ("phases", "warm_up_s"), rule, show(self.phases.warm_up_s)
         try:
             load_profile(self.cost_profile)
         except ProfileError as error:

@@ -36,14 +36,14 @@ class Range(Config):
 class SweepConfig(Config):
     """The points of a sweep: each is the scenario with some keys changed."""
 
-    design: Literal["grid", "list", "latin"] = "grid"
+    design: Literal["grid", "list", "latin", "sobol"] = "grid"
     """grid: every combination; list: the first values together, then the second, and so on; latin: a Latin
-    hypercube over ranges."""
+    hypercube over ranges; sobol: the sample over ranges from which Sobol's indices say which key matters."""
     vary: dict[str, list[JsonValue] | Range] = Field(default_factory=dict, max_length=20)
-    """Dotted keys of the scenario, each with a list of values, or for design latin with a range;
+    """Dotted keys of the scenario, each with a list of values, or for designs latin and sobol with a range;
     none: no sweep."""
     samples: int | None = Field(default=None, ge=2, le=100_000)
-    """Points of a Latin hypercube."""
+    """Points of a Latin hypercube; for design sobol a power of two, and the points are (keys + 2) times as many."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -53,9 +53,11 @@ class SweepConfig(Config):
         return self
 
     def _faults(self) -> Iterator[tuple[KeyPath, str, str | None]]:
-        latin = self.design == "latin"
+        latin = self.design in ("latin", "sobol")
         if latin and self.samples is None:
-            yield ("sweep", "samples"), "must be given for design latin", None
+            yield ("sweep", "samples"), f"must be given for design {self.design}", None
+        if self.design == "sobol" and self.samples is not None and self.samples & (self.samples - 1):
+            yield ("sweep", "samples"), "must be a power of two for design sobol", show(self.samples)
         if not latin and self.samples is not None:
             yield ("sweep", "samples"), f"must be left out for design {self.design}", show(self.samples)
         lengths = set()
@@ -69,7 +71,7 @@ class SweepConfig(Config):
                 continue
             lengths.add(len(values))
             if latin:
-                yield path, "must be a range (low, high) for design latin", show(values)
+                yield path, f"must be a range (low, high) for design {self.design}", show(values)
             elif not values:
                 yield path, "must hold at least 1 value", show(values)
             elif self.design == "grid" and any(value in values[:index] for index, value in enumerate(values)):

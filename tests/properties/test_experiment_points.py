@@ -113,7 +113,7 @@ def test_what_cannot_be_values_is_refused(option: str) -> None:
         ({"workload.users": {"low": 2, "high": 1}}, "latin", 5, "low must be less than high"),
         ({"workload.users": {"low": 0, "high": 1, "scale": "log"}}, "latin", 5, "more than 0 on a log scale"),
         ({"workload.users": 5}, "grid", None, "must be a list"),
-        ({"workload.users": [6]}, "gird", None, "must be one of grid, list, latin; did you mean grid?"),
+        ({"workload.users": [6]}, "gird", None, "must be one of grid, list, latin, sobol; did you mean grid?"),
     ],
 )  # fmt: skip
 def test_a_sweep_that_cannot_be_is_refused_with_the_key(

@@ -160,6 +160,30 @@ def test_the_answer_comes_first_and_names_the_cheapest() -> None:
     assert best in headline(result)[0]
 
 
+def test_results_answer_questions_by_their_words() -> None:
+    result = small_result()
+    assert result.cheapest() == min(result.systems, key=lambda name: result.summary[name]["cost_usd_per_payment"])
+    assert result.cheapest(1e6) == min(
+        result.systems, key=lambda name: result.summary[name]["running_cost_usd_per_payment"]
+    )
+    money = result.where_the_money_went().to_pylist()
+    assert {row["system"] for row in money} == set(result.systems)
+    for row in money:
+        assert row["usd"] == result.summary[row["system"]]["cost_usd"][row["part"]]
+    (wait,) = (
+        row
+        for row in result.where_the_time_went().to_pylist()
+        if (row["system"], row["stage"]) == ("validity", "final")
+    )
+    assert wait["p50"] == result.summary["validity"]["latency_s"]["final"]["p50"]
+    failed = {(row["system"], row["reason"]): row["payments"] for row in result.why_payments_failed().to_pylist()}
+    counted = {
+        (name, reason): count for name in result.systems for reason, count in result.summary[name]["failures"].items()
+    }
+    assert failed == counted
+    assert set(result.suggested_warm_up_s()) == set(result.systems)
+
+
 def test_a_report_warns_of_users_who_never_came_in_or_never_got_out() -> None:
     assert cautions(small_result()) == []
     cut_short = small_result("phases.leaving_s=60", "workload.funds={kind: lognormal, median_usd: 30, sigma: 0.5}")

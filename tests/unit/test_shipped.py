@@ -15,6 +15,7 @@ from tests.support.scenarios import SCENARIOS
 SHORTER = {
     "quickstart": (),
     "channel_vs_rollup": ("workload.duration_s=600", "workload.users=100", "systems.lightning.topology.nodes=150"),
+    "headline_study": (),
     "batch_formats": ("workload.duration_s=600", "workload.users=60"),
     "unreliable_network": ("workload.duration_s=900",),
     "settlement_kinds": ("workload.duration_s=600", "workload.users=40"),
