@@ -66,7 +66,7 @@ def problems_of(error: ValidationError, document: Document, model: type[BaseMode
         path, value = _locate(detail, document.data)
         broken = _rule(detail, path, value, _Node.at(model, detail["loc"]))
         if detail["type"] == "union_tag_invalid":
-            path = (*path, "kind")
+            path = (*path, _tag_key(detail))
         grouped.setdefault(path, []).append(broken)
     return [_problem(document, path, found) for path, found in grouped.items()]
 
@@ -114,6 +114,11 @@ def _locate(detail: Mapping[str, Any], data: Any) -> tuple[KeyPath, Any]:
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             path, value = (*path, part), value[part]
     return path, value
+
+
+def _tag_key(detail: Mapping[str, Any]) -> str:
+    """The key that chooses among the groups of a union: `kind` or its like."""
+    return str(detail["ctx"]["discriminator"]).strip("'")
 
 
 class _Node:
@@ -192,9 +197,9 @@ def _rule(detail: Mapping[str, Any], path: KeyPath, value: Any, node: _Node) -> 
         case "union_tag_not_found":
             if not isinstance(value, dict):
                 return "must be a mapping of keys to values", show(value)
-            return f"kind is missing; must be one of {', '.join(node.kinds)}", None
+            return f"{_tag_key(detail)} is missing; must be one of {', '.join(node.kinds)}", None
         case "union_tag_invalid":
-            tag = value.get("kind") if isinstance(value, dict) else None
+            tag = value.get(_tag_key(detail)) if isinstance(value, dict) else None
             return f"must be one of {', '.join(node.kinds)}{did_you_mean(str(tag), node.kinds)}", show(tag)
         case "literal_error" | "enum":
             words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")

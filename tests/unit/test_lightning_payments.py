@@ -140,11 +140,15 @@ def test_a_payer_gives_up_after_its_attempts():
             capacity_msat=[10**9],
             balance_msat=[0, 10**9],
         )
-    system = run_payments(on_graph(graph, [(0, 0, 2, 50_000 * SAT)], settings(payer={"max_attempts": 3})))
+    by_channel = settings(payer={"policy": "cheapest", "max_attempts": 3})
+    system = run_payments(on_graph(graph, [(0, 0, 2, 50_000 * SAT)], by_channel))
     record = system.world.recorder.payments
     assert outcome(system) is Outcome.TIMED_OUT
     assert record.attempts[0] == 3
-    slow = settings(payer={"timeout_s": 1}, latency={"kind": "constant", "one_way_ms": 100})
+    # LND remembers pairs of nodes: one failure stands for all ten.
+    record = run_payments(on_graph(graph, [(0, 0, 2, 50_000 * SAT)])).world.recorder.payments
+    assert (record.outcome[0], record.attempts[0]) == (Outcome.NO_LIQUIDITY, 1)
+    slow = settings(payer={"policy": "cheapest", "timeout_s": 1}, latency={"kind": "constant", "one_way_ms": 100})
     system = run_payments(on_graph(graph, [(0, 0, 2, 50_000 * SAT)], slow))
     assert outcome(system) is Outcome.TIMED_OUT
     assert system.world.recorder.payments.attempts[0] == 2  # six messages each

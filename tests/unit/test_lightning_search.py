@@ -3,9 +3,10 @@
 import numpy as np
 
 from l2sim.engine import NS_PER_S
-from l2sim.systems.lightning.belief import NO_FAILURE, PayerMemory
-from l2sim.systems.lightning.config import Payer
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.payer_config import payer
+from l2sim.systems.lightning.policies.choice import make_belief, style_of
+from l2sim.systems.lightning.policies.terms import FAILURE_MSAT, NO_FAILURE, SUCCESS_MSAT
 from l2sim.systems.lightning.routing import OwnChannels, RoutingTable, fee_limit_msat
 from l2sim.systems.lightning.search import NO_MEMORY, Searcher
 from tests.support.lightning import SAT
@@ -17,9 +18,13 @@ def diamond(**columns):
     return ChannelGraph.from_channels(["n0", "n1", "n2", "n3"], channels, **columns)
 
 
-def find(graph, payer=None, amount_msat=10**8, own_msat=10**9, memory=None, now_ns=0, fee_limit=None):
-    settings = payer or Payer()
-    table = RoutingTable(graph, np.ones(graph.node_count, np.bool_))
+def table_of(graph, settings):
+    return RoutingTable(graph, np.ones(graph.node_count, np.bool_), style_of(settings).remembered_by)
+
+
+def find(graph, settings=None, amount_msat=10**8, own_msat=10**9, learn=None, now_ns=0, fee_limit=None):
+    settings = settings or payer()
+    table = table_of(graph, settings)
     edges = np.flatnonzero(graph.edge_source() == 0).astype(np.int64)
     own = OwnChannels(
         edges,
@@ -30,10 +35,12 @@ def find(graph, payer=None, amount_msat=10**8, own_msat=10**9, memory=None, now_
     searcher = Searcher(table, settings, len(edges))
     limit = fee_limit_msat(settings, amount_msat) if fee_limit is None else fee_limit
     query = searcher.query(0, graph.node_count - 1, amount_msat, limit, now_ns)
-    if memory is None:
+    if learn is None:
         return searcher.find(query, own, NO_MEMORY, 0)
-    remembered = memory(table.position)
-    return searcher.find(query, own, remembered.table, remembered.count)
+    belief = make_belief(table, settings)
+    learn(belief, table.position)
+    memory = belief.of(0)
+    return searcher.find(query, own, memory.table, memory.count)
 
 
 def test_the_cheaper_of_two_ways_is_taken():
@@ -41,7 +48,7 @@ def test_the_cheaper_of_two_ways_is_taken():
     fees[2] = 2_000  # 1 to 3
     fees[6] = 1_000  # 2 to 3
     for policy in ("cheapest", "lnd"):
-        route = find(diamond(base_fee_msat=fees, fee_ppm=0), Payer(policy=policy))
+        route = find(diamond(base_fee_msat=fees, fee_ppm=0), payer(policy=policy))
         assert route.edges == [4, 6]
         assert route.amounts_msat == [10**8 + 1_000, 10**8]
         assert route.expiries_blocks == [18 + 3 + 80, 18 + 3]  # LND's padding of three blocks
@@ -56,7 +63,7 @@ def test_locked_money_has_a_price():
     fees[6] = 100
     deltas[2] = 144
     # 104 blocks of 100 000 sat at 15e-9 a block cost 156 msat, more than the 100 msat saved.
-    route = find(diamond(base_fee_msat=fees, fee_ppm=0, cltv_delta=deltas), Payer(policy="cheapest"))
+    route = find(diamond(base_fee_msat=fees, fee_ppm=0, cltv_delta=deltas), payer(policy="cheapest"))
     assert route.edges == [4, 6]
     assert route.cost == 100 + (10**8 + 100) * 40 * 15 // 10**9
 
@@ -64,53 +71,59 @@ def test_locked_money_has_a_price():
 def test_lnd_prefers_the_larger_channel_when_the_amount_is_near_its_capacity():
     channels = [(0, 1, 10**9), (1, 3, 10**8), (0, 2, 10**9), (2, 3, 10**9)]
     graph = ChannelGraph.from_channels(["n0", "n1", "n2", "n3"], channels)
-    assert find(graph, Payer(policy="cheapest"), amount_msat=98_000_000).edges == [0, 2]
-    assert find(graph, Payer(policy="lnd"), amount_msat=98_000_000).edges == [4, 6]
+    assert find(graph, payer(policy="cheapest"), amount_msat=98_000_000).edges == [0, 2]
+    assert find(graph, payer(policy="lnd"), amount_msat=98_000_000).edges == [4, 6]
 
 
 def test_improbable_routes_are_left_out():
-    assert find(diamond(), Payer(min_probability=0.59)) is not None
-    assert find(diamond(), Payer(min_probability=0.61)) is None
+    assert find(diamond(), payer(min_probability=0.59)) is not None
+    assert find(diamond(), payer(min_probability=0.61)) is None
 
 
 def test_a_remembered_failure_fades():
-    def failed_both(position):
-        memory = PayerMemory(limit=10)
-        memory.failed(int(position[2]), 50_000 * SAT, 0)
-        memory.failed(int(position[6]), 200_000 * SAT, 0)
-        return memory
+    def failed_both(belief, position):
+        belief.failed(0, int(position[2]), 50_000 * SAT, 0)
+        belief.failed(0, int(position[6]), 200_000 * SAT, 0)
 
     for policy in ("cheapest", "lnd"):
-        payer = Payer(policy=policy, memory_s=60, min_probability=0.2)
-        assert find(diamond(), payer, memory=failed_both).edges == [4, 6]  # less than what failed there
-        assert find(diamond(), payer, amount_msat=2 * 10**8, memory=failed_both) is None
-        late = find(diamond(), payer, amount_msat=2 * 10**8, memory=failed_both, now_ns=90 * NS_PER_S)
+        extra = {"min_probability": 0.2} if policy == "lnd" else {}
+        settings = payer(policy=policy, memory_s=60, **extra)
+        assert find(diamond(), settings, learn=failed_both).edges == [4, 6]  # less than what failed there
+        assert find(diamond(), settings, amount_msat=2 * 10**8, learn=failed_both) is None
+        late = find(diamond(), settings, amount_msat=2 * 10**8, learn=failed_both, now_ns=90 * NS_PER_S)
         assert late.edges == [0, 2]
 
 
 def test_lnd_prefers_what_went_through_before():
-    def succeeded(position):
-        memory = PayerMemory(limit=10)
-        memory.succeeded(int(position[6]), 200_000 * SAT, 0)
-        return memory
+    def carried(belief, position):
+        belief.carried(0, int(position[6]), 200_000 * SAT, 0)
 
-    assert find(diamond(), memory=succeeded).edges == [4, 6]
-    assert find(diamond(), Payer(policy="cheapest"), memory=succeeded).edges == [0, 2]
+    def carried_and_failed(belief, position):
+        belief.carried(0, int(position[6]), 200_000 * SAT, 0)
+        belief.failed(0, int(position[6]), 300_000 * SAT, 0)
+
+    assert find(diamond(), learn=carried).edges == [4, 6]
+    assert find(diamond(), payer(policy="cheapest"), learn=carried_and_failed).edges == [0, 2]
 
 
 def test_memory_keeps_the_newest_news():
-    memory = PayerMemory(limit=2)
-    for position, now_ns in ((7, 1), (8, 2), (7, 3), (9, 4)):
-        memory.succeeded(position, 1_000, now_ns)
-    assert sorted(memory.table.position[: memory.count].tolist()) == [7, 9]
-    memory.failed(9, 900, 5)
-    row = memory.table.position[: memory.count].tolist().index(9)
-    assert memory.table.success_msat[row] == 899
+    settings = payer(memory_entries=2)
+    table = table_of(diamond(), settings)
+    belief = make_belief(table, settings)
+    seven, eight, nine = (int(table.position[edge]) for edge in (2, 6, 1))
+    for position, now_ns in ((seven, 1), (eight, 2), (seven, 3), (nine, 4)):
+        belief.carried(0, position, 1_000, now_ns)
+    memory = belief.of(0)
+    keys = table.network.key
+    assert sorted(memory.table.key[: memory.count].tolist()) == sorted([int(keys[seven]), int(keys[nine])])
+    belief.failed(0, nine, 900, 5)
+    facts = memory.find(int(keys[nine]))
+    assert facts[SUCCESS_MSAT] == 899
     # Within a minute a larger failure does not make the payer hopeful again.
-    memory.failed(9, 2_000, 6)
-    assert memory.table.failure_msat[row] == 900
-    memory.succeeded(9, 5_000, 7)
-    assert memory.table.failure_msat[row] == 5_001
+    belief.failed(0, nine, 2_000, 6)
+    assert facts[FAILURE_MSAT] == 900
+    belief.carried(0, nine, 5_000, 7)
+    assert facts[FAILURE_MSAT] == 5_001
     assert NO_FAILURE > 21_000_000 * 10**11
 
 
@@ -130,5 +143,5 @@ def test_nodes_that_do_not_forward_are_never_in_the_middle():
 
 
 def test_the_fee_limit_is_lnds():
-    assert fee_limit_msat(Payer(), 1_000 * SAT) == 1_000 * SAT
-    assert fee_limit_msat(Payer(), 1_001 * SAT) == 50_050
+    assert fee_limit_msat(payer(), 1_000 * SAT) == 1_000 * SAT
+    assert fee_limit_msat(payer(), 1_001 * SAT) == 50_050

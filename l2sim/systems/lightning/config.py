@@ -9,6 +9,7 @@ from l2sim.config import Config
 from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, InstantGossip
 from l2sim.systems.lightning.node_config import Nodes
 from l2sim.systems.lightning.onchain.config import ChainRules
+from l2sim.systems.lightning.payer_config import LndPayer, Payer
 from l2sim.systems.lightning.topology.config import (
     BimodalBalances,
     GeneratedTopology,
@@ -125,46 +126,6 @@ class Backbone(Config):
     """Blocks within which these transactions should confirm, for their fee."""
 
 
-class Payer(Config):
-    """How payers find routes, how much they pay, how long they try."""
-
-    policy: Literal["cheapest", "lnd"] = "lnd"
-    """`cheapest` minimises fees plus the price of locked money; `lnd` adds an attempt cost divided by the
-    estimated probability of success (LND's a priori estimator)."""
-    risk_factor_billionths: int = Field(15, ge=0, le=1_000_000)
-    """Price of locking one unit of money for one block (LND routing/pathfind.go RiskFactorBillionths)."""
-    attempt_cost_sat: int = Field(100, ge=0, le=10**9)
-    """Fixed part of the attempt cost (LND routing/router.go DefaultAttemptCost). Only `lnd`."""
-    attempt_cost_ppm: int = Field(1_000, ge=0, le=1_000_000)
-    """Proportional part of the attempt cost (LND DefaultAttemptCostPPM). Only `lnd`."""
-    hop_probability: float = Field(0.6, gt=0, le=1)
-    """Probability given to a channel that nothing is known of (LND DefaultAprioriHopProbability). Only `lnd`."""
-    min_probability: float = Field(0.01, ge=0, lt=1)
-    """Routes below this estimated probability are not tried (LND DefaultMinRouteProbability). Only `lnd`."""
-    memory_s: float = Field(3_600.0, gt=0, le=1e9)
-    """How a failure fades: `lnd` recovers a channel's probability with this half-life (LND: one hour);
-    `cheapest` leaves the channel out for this long and then forgets."""
-    memory_entries: int = Field(1_000, ge=1, le=100_000)
-    """Results a payer remembers, one an edge, the oldest dropped first (LND DefaultMaxMcHistory)."""
-    max_attempts: int = Field(20, ge=1, le=10_000)
-    """Routes tried before a payment is given up."""
-    timeout_s: float = Field(60.0, gt=0, le=1e9)
-    """No new attempt starts this long after the payment was sent (LND and CLN: 60 s)."""
-    fee_limit_ppm: int = Field(50_000, ge=0, le=100_000_000)
-    """The most a payer pays in routing fees, in millionths of the amount (LND lnwallet/parameters.go: 5 %)."""
-    small_amount_sat: int = Field(1_000, ge=0, le=10**12)
-    """Up to this amount a payer pays as much again in fees (LND lnwallet/parameters.go: 1000 sat)."""
-    max_hops: int = Field(20, ge=1, le=20)
-    """Channels of a route at most (BOLT 4, attribution data)."""
-    max_cltv_blocks: int = Field(2_016, ge=1, le=65_535)
-    """Blocks for which the payer's money may be locked at most (BOLT 4 max_htlc_cltv)."""
-    final_cltv_blocks: int = Field(18, ge=1, le=2_016)
-    """Blocks the payee asks for on the last channel, and refuses an HTLC with fewer (BOLT 11 default)."""
-    block_padding: int = Field(3, ge=0, le=144)
-    """Blocks that payers add to that, for those found while the HTLCs are on their way (LND routing/router.go
-    BlockPadding)."""
-
-
 class Channels(Config):
     """The rules inside every channel (BOLT 2, BOLT 3; channel type: anchors with zero-fee HTLC transactions)."""
 
@@ -208,7 +169,7 @@ class LightningConfig(Config):
     """How users come onto the network."""
     backbone: Backbone = Backbone()
     """What the routers' own channels cost on L1."""
-    payer: Payer = Payer()
+    payer: Payer = LndPayer()
     """How payers find routes."""
     channels: Channels = Channels()
     """The rules inside every channel."""

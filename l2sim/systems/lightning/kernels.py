@@ -1,17 +1,25 @@
-"""The path search compiled: a backward Dijkstra over columns. `search.search_reference` is its readable twin."""
+"""The path search compiled for the default policy, LND's: a backward Dijkstra over columns.
 
-import math
+It does what `policies.kernels` does with the cost function `policies.lnd.hop`, and is faster by knowing what a channel
+costs at least. `search.search_reference` is the readable twin of both.
+"""
+
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from l2sim.systems.lightning.compiled import compiled
+from l2sim.systems.lightning.policies import lnd, terms
+from l2sim.systems.lightning.policies.lnd import (
+    KNOWN_SUCCESS,
+    capacity_factor,
+    failure_weight,
+    node_average,
+    node_record,
+)
+from l2sim.systems.lightning.policies.terms import FAILURE_MSAT, FAILURE_NS, SUCCESS_MSAT, Terms
 from l2sim.systems.lightning.routing import (
-    CAPACITY_FRACTION,
-    CAPACITY_SMEARING,
-    KNOWN_SUCCESS_PROBABILITY,
-    LN2,
     PRUNED_BY_BOUND,
     PRUNED_BY_FEE,
     PRUNED_BY_MINIMUM,
@@ -27,12 +35,22 @@ class Scratch(NamedTuple):
     """Arrays that a search works in, kept from one search to the next.
 
     A node's entries count only where `seen[node]` is this search's `mark`; `done[node]` likewise says that its
-    label is final. `memory_of` is -1 everywhere between two searches.
+    label is final, `known_at[node]` that the payer remembers something of what it forwards: in rows from
+    `first_row[node]` on, whose results for amounts `record_from` to `record_to` add up to `record_total` with
+    `record_weight`. `row_of` is -1 everywhere between two searches.
     """
 
     seen: npt.NDArray[np.int64]
     done: npt.NDArray[np.int64]
     known_at: npt.NDArray[np.int64]
+    first_row: npt.NDArray[np.int32]
+    next_row: npt.NDArray[np.int32]
+    better_at: npt.NDArray[np.int64]
+    reached_at: npt.NDArray[np.int64]
+    record_from: npt.NDArray[np.int64]
+    record_to: npt.NDArray[np.int64]
+    record_total: npt.NDArray[np.float64]
+    record_weight: npt.NDArray[np.float64]
     own_seen: npt.NDArray[np.int64]
     own_first: npt.NDArray[np.int32]
     own_next: npt.NDArray[np.int32]
@@ -46,18 +64,26 @@ class Scratch(NamedTuple):
     toward: npt.NDArray[np.int32]
     heap_cost: npt.NDArray[np.int64]
     heap_node: npt.NDArray[np.int32]
-    memory_of: npt.NDArray[np.int32]
+    row_of: npt.NDArray[np.int32]
     route_edge: npt.NDArray[np.int64]
     route_amount_msat: npt.NDArray[np.int64]
     route_expiry_blocks: npt.NDArray[np.int64]
 
 
-def make_scratch(nodes: int, edges: int, own: int, max_hops: int) -> Scratch:
-    """Scratch arrays for a network of that many nodes and edges, and payers of up to `own` channels."""
+def make_scratch(nodes: int, edges: int, keys: int, own: int, rows: int, max_hops: int) -> Scratch:
+    """Scratch arrays for a network of that many nodes, edges and keys; payers have `own` channels and `rows` facts."""
     return Scratch(
         seen=np.zeros(nodes, np.int64),
         done=np.zeros(nodes, np.int64),
         known_at=np.zeros(nodes, np.int64),
+        first_row=np.zeros(nodes, np.int32),
+        next_row=np.zeros(rows + 1, np.int32),
+        better_at=np.zeros(nodes, np.int64),
+        reached_at=np.zeros(nodes, np.int64),
+        record_from=np.zeros(nodes, np.int64),
+        record_to=np.zeros(nodes, np.int64),
+        record_total=np.zeros(nodes, np.float64),
+        record_weight=np.zeros(nodes, np.float64),
         own_seen=np.zeros(nodes, np.int64),
         own_first=np.zeros(nodes, np.int32),
         own_next=np.zeros(own + 1, np.int32),
@@ -71,15 +97,15 @@ def make_scratch(nodes: int, edges: int, own: int, max_hops: int) -> Scratch:
         toward=np.zeros(nodes, np.int32),
         heap_cost=np.zeros(edges + 2, np.int64),
         heap_node=np.zeros(edges + 2, np.int32),
-        memory_of=np.full(edges + 1, -1, np.int32),
+        row_of=np.full(keys + 1, -1, np.int32),
         route_edge=np.zeros(max_hops + 1, np.int64),
         route_amount_msat=np.zeros(max_hops + 1, np.int64),
         route_expiry_blocks=np.zeros(max_hops + 1, np.int64),
     )
 
 
-@njit(cache=True)
-def _push(heap_cost: npt.NDArray[np.int64], heap_node: npt.NDArray[np.int32], size: int, cost: int, node: int) -> int:
+@compiled()
+def push(heap_cost: npt.NDArray[np.int64], heap_node: npt.NDArray[np.int32], size: int, cost: int, node: int) -> int:
     """Add (cost, node) to the binary heap of `size` entries; returns the new size."""
     i = size
     while i > 0:
@@ -94,8 +120,8 @@ def _push(heap_cost: npt.NDArray[np.int64], heap_node: npt.NDArray[np.int32], si
     return size + 1
 
 
-@njit(cache=True)
-def _pop(heap_cost: npt.NDArray[np.int64], heap_node: npt.NDArray[np.int32], size: int) -> int:
+@compiled()
+def pop(heap_cost: npt.NDArray[np.int64], heap_node: npt.NDArray[np.int32], size: int) -> int:
     """Take the least (cost, node), which the caller has read at 0, off the heap; returns the new size."""
     size -= 1
     cost = heap_cost[size]
@@ -121,9 +147,114 @@ def _pop(heap_cost: npt.NDArray[np.int64], heap_node: npt.NDArray[np.int32], siz
     return size
 
 
-@njit(cache=True)
+@compiled()
+def remember(memory: Memory, remembered: int, scratch: Scratch, mark: int) -> None:
+    """Note in `scratch` which keys and nodes the payer remembers something of."""
+    for j in range(remembered):
+        scratch.row_of[memory.key[j]] = j
+        node = memory.source[j]
+        if scratch.known_at[node] == mark:
+            scratch.next_row[j] = scratch.first_row[node]
+        else:
+            scratch.next_row[j] = -1
+            scratch.known_at[node] = mark
+            scratch.record_from[node] = 1
+            scratch.record_to[node] = 0
+        scratch.first_row[node] = j
+
+
+@compiled(terms)
+def mark_better(
+    network: Network, memory: Memory, remembered: int, amount_msat: int, scratch: Scratch, mark: int
+) -> None:
+    """Note which nodes have carried the amount before, and so are better than unknown ones; and whom they reach."""
+    for j in range(remembered):
+        node = memory.source[j]
+        if memory.facts[j, SUCCESS_MSAT] >= amount_msat and scratch.better_at[node] != mark:
+            scratch.better_at[node] = mark
+            for i in range(network.out_start[node], network.out_start[node + 1]):
+                scratch.reached_at[network.out_target[i]] = mark
+
+
+@compiled(lnd, terms)
+def best_of_own(own: OwnChannels, memory: Memory, query: Query, terms: Terms, scratch: Scratch, mark: int) -> float:
+    """The best chance that a peer of the payer forwards the amount over any of its channels."""
+    best = 0.0
+    for i in range(len(own.edge)):
+        if own.limit_msat[i] < query.amount_msat:
+            continue
+        node = own.target[i]
+        chance = terms.hop_probability
+        if scratch.better_at[node] == mark:
+            chance = max(KNOWN_SUCCESS, terms.hop_probability)
+        elif scratch.known_at[node] == mark and terms.apriori_factor >= 0.0:
+            record = node_record(
+                terms, query.now_ns, query.amount_msat, memory.facts, scratch.first_row[node], scratch.next_row
+            )
+            chance = node_average(terms, chance, record[0], record[1])
+        best = max(best, chance)
+    return best
+
+
+@compiled()
+def forget(memory: Memory, remembered: int, scratch: Scratch) -> None:
+    """Undo `remember`."""
+    for j in range(remembered):
+        scratch.row_of[memory.key[j]] = -1
+
+
+@compiled()
+def chain_own(own: OwnChannels, scratch: Scratch, mark: int) -> None:
+    """Chain the payer's channels at each node they lead to, in order of their numbers."""
+    for i in range(len(own.edge) - 1, -1, -1):
+        node = own.target[i]
+        if scratch.own_seen[node] == mark:
+            scratch.own_next[i] = scratch.own_first[node]
+        else:
+            scratch.own_next[i] = -1
+            scratch.own_seen[node] = mark
+        scratch.own_first[node] = i
+
+
+@compiled()
+def start(query: Query, scratch: Scratch, mark: int) -> None:
+    """Label the payee."""
+    node = query.payee
+    scratch.seen[node] = mark
+    scratch.cost[node] = 0
+    scratch.weight_msat[node] = 0
+    scratch.amount_msat[node] = query.amount_msat
+    scratch.expiry_blocks[node] = query.final_cltv_blocks
+    scratch.hops[node] = 0
+    scratch.probability[node] = 1.0
+
+
+@compiled()
+def follow(network: Network, own: OwnChannels, query: Query, scratch: Scratch, first: int, node: int) -> int:
+    """Write the route over the payer's channel `first` to `node` and on to the payee; returns its channels."""
+    scratch.route_edge[0] = own.edge[first]
+    scratch.route_amount_msat[0] = scratch.amount_msat[node]
+    scratch.route_expiry_blocks[0] = scratch.expiry_blocks[node]
+    length = 1
+    while node != query.payee:
+        scratch.route_edge[length] = network.edge[scratch.via[node]]
+        node = scratch.toward[node]
+        scratch.route_amount_msat[length] = scratch.amount_msat[node]
+        scratch.route_expiry_blocks[length] = scratch.expiry_blocks[node]
+        length += 1
+    return length
+
+
+@compiled(lnd, terms)
 def search(
-    network: Network, own: OwnChannels, memory: Memory, remembered: int, query: Query, scratch: Scratch, mark: int
+    network: Network,
+    own: OwnChannels,
+    memory: Memory,
+    remembered: int,
+    query: Query,
+    terms: Terms,
+    scratch: Scratch,
+    mark: int,
 ) -> tuple[int, int, int]:
     """Find the cheapest route; returns (channels of the route or 0, prunings, cost).
 
@@ -134,38 +265,29 @@ def search(
     cost, weight_msat, amount_msat = scratch.cost, scratch.weight_msat, scratch.amount_msat
     expiry_blocks, hops, probability = scratch.expiry_blocks, scratch.hops, scratch.probability
     via, toward = scratch.via, scratch.toward
-    heap_cost, heap_node, memory_of = scratch.heap_cost, scratch.heap_node, scratch.memory_of
-    known_at = scratch.known_at
+    heap_cost, heap_node, row_of = scratch.heap_cost, scratch.heap_node, scratch.row_of
+    known_at, first_row, next_row = scratch.known_at, scratch.first_row, scratch.next_row
+    better_at, reached_at = scratch.better_at, scratch.reached_at
+    record_from, record_to = scratch.record_from, scratch.record_to
+    record_total, record_weight = scratch.record_total, scratch.record_weight
+    facts, now_ns = memory.facts, query.now_ns
     pruned = 0
     max_amount_msat = query.amount_msat + query.fee_limit_msat
-    attempt_cost_msat = query.attempt_cost_msat
+    attempt_cost_msat = terms.attempt_cost_msat
 
-    for j in range(remembered):
-        memory_of[memory.position[j]] = j
-        known_at[network.target[memory.position[j]]] = mark
-    for i in range(len(own.edge) - 1, -1, -1):
-        node = own.target[i]
-        if own_seen[node] == mark:
-            own_next[i] = own_first[node]
-        else:
-            own_next[i] = -1
-            own_seen[node] = mark
-        own_first[node] = i
-
-    seen[query.payee] = mark
-    cost[query.payee] = 0
-    weight_msat[query.payee] = 0
-    amount_msat[query.payee] = query.amount_msat
-    expiry_blocks[query.payee] = query.final_cltv_blocks
-    hops[query.payee] = 0
-    probability[query.payee] = 1.0
-    size = _push(heap_cost, heap_node, 0, 0, query.payee)
+    remember(memory, remembered, scratch, mark)
+    mark_better(network, memory, remembered, query.amount_msat, scratch, mark)
+    chain_own(own, scratch, mark)
+    # Every route goes over a peer's channel: what that costs at least is known before the peer is reached.
+    best_own = best_of_own(own, memory, query, terms, scratch, mark)
+    start(query, scratch, mark)
+    size = push(heap_cost, heap_node, 0, 0, query.payee)
     bound = np.int64(2**62)
     first = -1
     last = query.payee
     while size > 0:
         node = heap_node[0]
-        size = _pop(heap_cost, heap_node, size)
+        size = pop(heap_cost, heap_node, size)
         if done[node] == mark:
             continue
         done[node] = mark
@@ -186,27 +308,31 @@ def search(
                 break
         if hops[node] + 2 > query.max_hops:
             continue
-        # What every way on from here costs at least: one more channel, at its best probability.
+        # What every way on from here costs at least: one more channel at its best, whether its source is unknown or
+        # has carried the amount before.
         chance_here = probability[node]
-        usual_chance = chance_here
-        usual_penalty = np.int64(0)
-        least_cost = weight_msat[node]
-        if query.probabilistic:
-            usual_chance = chance_here * query.hop_probability
-            usual_penalty = np.int64(attempt_cost_msat / usual_chance) - attempt_cost_msat
-            best_penalty = usual_penalty
-            if known_at[node] == mark:
-                best_chance = chance_here * max(KNOWN_SUCCESS_PROBABILITY, query.hop_probability)
-                best_penalty = np.int64(attempt_cost_msat / best_chance) - attempt_cost_msat
-            least_cost += best_penalty
-            if least_cost > bound:
+        usual_chance = chance_here * terms.hop_probability
+        usual_penalty = np.int64(attempt_cost_msat / usual_chance) - attempt_cost_msat
+        least_cost = weight_msat[node] + usual_penalty
+        least_better = least_cost
+        if reached_at[node] == mark:
+            best_chance = chance_here * max(KNOWN_SUCCESS, terms.hop_probability)
+            least_better = weight_msat[node] + np.int64(attempt_cost_msat / best_chance) - attempt_cost_msat
+        if best_own > 0.0:
+            own_penalty = np.int64(attempt_cost_msat / (chance_here * best_own)) - attempt_cost_msat
+            if weight_msat[node] + own_penalty > bound:
                 pruned |= PRUNED_BY_BOUND
+                continue
+        if least_cost > bound:
+            pruned |= PRUNED_BY_BOUND
+            if least_better > bound:
                 continue
         for e in range(network.start[node], network.start[node + 1]):
             source = network.source[e]
             if done[source] == mark or source == query.payer:
                 continue
-            if seen[source] == mark and cost[source] <= least_cost:
+            least = least_better if better_at[source] == mark else least_cost
+            if least > bound or (seen[source] == mark and cost[source] <= least):
                 continue
             if amount > network.limit_msat[e]:
                 continue
@@ -225,34 +351,38 @@ def search(
             if expiry > query.max_cltv_blocks:
                 continue
             locked = sent * delta
-            risk = query.risk_factor_billionths
-            risk_cost = locked // 1_000_000_000 * risk + locked % 1_000_000_000 * risk // 1_000_000_000
+            risk = terms.risk_numerator
+            risk_cost = locked // terms.risk_denominator * risk + locked % terms.risk_denominator * risk // (
+                terms.risk_denominator
+            )
             weight = weight_msat[node] + fee + risk_cost
             chance = usual_chance
-            new_cost = weight + usual_penalty
-            j = memory_of[e]
-            if query.probabilistic:
-                capacity = network.capacity_msat[e]
-                if j >= 0 or 2 * amount > capacity:
-                    hop_chance = query.hop_probability
-                    if 2 * amount > capacity:  # below half, the factor is 1 to nine digits
-                        far = (amount - CAPACITY_FRACTION * capacity) / (CAPACITY_SMEARING * capacity)
-                        hop_chance *= 1.0 - 0.5 / (1.0 + math.exp(-far))
-                    if j >= 0:
-                        if amount <= memory.success_msat[j]:
-                            hop_chance = KNOWN_SUCCESS_PROBABILITY
-                        elif amount >= memory.failure_msat[j]:
-                            age_ns = query.now_ns - memory.failure_ns[j]
-                            hop_chance *= 1.0 - math.exp(-LN2 * age_ns / query.memory_ns)
+            penalty = usual_penalty
+            capacity = network.capacity_msat[e]
+            if known_at[source] == mark:
+                j = row_of[network.key[e]]
+                if j >= 0 and amount <= facts[j, SUCCESS_MSAT]:
+                    chance = chance_here * KNOWN_SUCCESS
+                else:
+                    hop_chance = terms.hop_probability * capacity_factor(amount, capacity)
+                    if terms.apriori_factor >= 0.0:
+                        if not record_from[source] <= amount <= record_to[source]:
+                            record = node_record(terms, now_ns, amount, facts, first_row[source], next_row)
+                            record_total[source], record_weight[source] = record[0], record[1]
+                            record_from[source], record_to[source] = record[2], record[3]
+                        hop_chance = node_average(terms, hop_chance, record_total[source], record_weight[source])
+                    if j >= 0 and amount >= facts[j, FAILURE_MSAT]:
+                        hop_chance *= 1.0 - failure_weight(terms, now_ns - facts[j, FAILURE_NS])
                     chance = chance_here * hop_chance
-                    if chance <= 0.0 or chance < query.min_probability:
+                    if chance <= 0.0:
                         continue
-                    new_cost = weight + np.int64(attempt_cost_msat / chance) - attempt_cost_msat
-                elif chance < query.min_probability:
-                    continue
-            elif j >= 0 and amount >= memory.failure_msat[j]:
-                if query.now_ns - memory.failure_ns[j] < query.memory_ns:
-                    continue
+                penalty = np.int64(attempt_cost_msat / chance) - attempt_cost_msat
+            elif 2 * amount > capacity:  # below, the factor is 1
+                chance = chance_here * (terms.hop_probability * capacity_factor(amount, capacity))
+                penalty = np.int64(attempt_cost_msat / chance) - attempt_cost_msat
+            if chance < terms.min_probability:
+                continue
+            new_cost = weight + penalty
             if seen[source] == mark and new_cost >= cost[source]:
                 continue
             if new_cost > bound:
@@ -267,7 +397,7 @@ def search(
             probability[source] = chance
             via[source] = e
             toward[source] = node
-            size = _push(heap_cost, heap_node, size, new_cost, source)
+            size = push(heap_cost, heap_node, size, new_cost, source)
             if query.bounded and own_seen[source] == mark:
                 i = own_first[source]
                 while i >= 0:
@@ -277,19 +407,7 @@ def search(
                         break
                     i = own_next[i]
 
-    for j in range(remembered):
-        memory_of[memory.position[j]] = -1
+    forget(memory, remembered, scratch)
     if first < 0:
         return 0, pruned, 0
-    scratch.route_edge[0] = own.edge[first]
-    scratch.route_amount_msat[0] = amount_msat[last]
-    scratch.route_expiry_blocks[0] = expiry_blocks[last]
-    node = last
-    length = 1
-    while node != query.payee:
-        scratch.route_edge[length] = network.edge[via[node]]
-        node = toward[node]
-        scratch.route_amount_msat[length] = amount_msat[node]
-        scratch.route_expiry_blocks[length] = expiry_blocks[node]
-        length += 1
-    return length, pruned, cost[last]
+    return follow(network, own, query, scratch, first, last), pruned, cost[last]

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from l2sim.engine import Environment, ns
 from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import NEVER, PaymentRecord
-from l2sim.systems.lightning.belief import Belief
-from l2sim.systems.lightning.config import Payer
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork
+from l2sim.systems.lightning.payer_config import Payer
+from l2sim.systems.lightning.policies.choice import make_belief
 from l2sim.systems.lightning.refusals import AT_ANY_AMOUNT, BY_PAYEE, Refusal
 from l2sim.systems.lightning.routing import (
     MAX_PAYMENT_MSAT,
@@ -127,7 +127,7 @@ class Payments:
         self._payer = payer
         self._own = OwnEdges(state, table.node_count)
         self._searcher = Searcher(table, payer, self._own.most)
-        self._belief = Belief(payer.memory_entries, keeps_successes=payer.policy == "lnd")
+        self._belief = make_belief(table, payer)
         self._timeout_ns = ns(payer.timeout_s)
         self._live: dict[int, _Live] = {}
         self._network: HtlcNetwork | None = None
@@ -299,7 +299,7 @@ class Payments:
     def finished(self, attempt: Attempt) -> None:
         """Every hop of the payment is settled, and the payer knows that its route carried the amount."""
         del self._live[attempt.payment]
-        self._learn(attempt, len(attempt.edges))
+        self._learn(attempt, len(attempt.edges), settled=True)
         self.fees_msat += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
 
     def failed(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
@@ -320,14 +320,12 @@ class Payments:
         position = int(self._table.position[attempt.edges[edge_at]])
         if position >= 0:
             amount_msat = 0 if refusal in AT_ANY_AMOUNT else attempt.amounts_msat[edge_at]
-            self._belief.learn(attempt.nodes[0]).failed(position, amount_msat, self._environment.now)
+            self._belief.failed(attempt.nodes[0], position, amount_msat, self._environment.now)
         self._try(attempt.payment)
 
-    def _learn(self, attempt: Attempt, hops: int) -> None:
+    def _learn(self, attempt: Attempt, hops: int, settled: bool = False) -> None:
         """Remember that the first `hops` channels carried their amounts; the payer's own needs no memory."""
-        if hops < 2:
-            return
-        memory = self._belief.learn(attempt.nodes[0])
-        now, positions = self._environment.now, self._table.position
+        belief, now, positions = self._belief, self._environment.now, self._table.position
+        note = belief.settled if settled else belief.carried
         for hop in range(1, hops):
-            memory.succeeded(int(positions[attempt.edges[hop]]), attempt.amounts_msat[hop], now)
+            note(attempt.nodes[0], int(positions[attempt.edges[hop]]), attempt.amounts_msat[hop], now)

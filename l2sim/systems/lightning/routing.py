@@ -1,22 +1,18 @@
 """What path search reads: the announced network in columns, and the types of a query and its answer."""
 
+from enum import Enum
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from l2sim.systems.lightning.config import Payer
+from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.payer_config import Payer
 
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
 
-# LND's a priori estimator (routing/probability_apriori.go): the probability of a channel is the hop probability
-# times 1 - 0.5 / (1 + exp(-(amount - fraction x capacity) / (smearing x capacity))).
-CAPACITY_FRACTION: Final = 0.9999
-CAPACITY_SMEARING: Final = 0.025
-KNOWN_SUCCESS_PROBABILITY: Final = 0.95  # of an amount that went through before (the same file)
-LN2: Final = 0.6931471805599453
 MAX_PAYMENT_MSAT: Final = 10**14
 """The most that any hop may carry, fees included: 1000 BTC, so that no product of a search passes 2**63."""
 
@@ -31,7 +27,8 @@ class Network(NamedTuple):
     """Announced edges in order of their target (CSR): those of node v are `start[v]` to `start[v + 1]`.
 
     Only edges whose source forwards are here; a payer's own edges come with each query.
-    `limit_msat` is the most an edge is announced to carry, 0 while it is disabled or not open.
+    `limit_msat` is the most an edge is announced to carry, 0 while it is disabled or not open. `key` is under what
+    number payers remember an edge: its own, that of its pair of nodes, or that of its channel.
     """
 
     start: Int32s
@@ -44,6 +41,10 @@ class Network(NamedTuple):
     htlc_min_msat: Int64s
     limit_msat: Int64s
     capacity_msat: Int64s
+    key: Int32s
+    out_start: Int32s
+    """The targets of the edges from node v are `out_target[out_start[v]]` to `out_target[out_start[v + 1] - 1]`."""
+    out_target: Int32s
 
 
 class OwnChannels(NamedTuple):
@@ -56,19 +57,16 @@ class OwnChannels(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a payer learned of edges, by their position in the network's columns.
+    """What a payer learned, a row a key: the nodes at its ends, and facts in the columns of the payer's policy."""
 
-    An amount of `failure_msat` or more failed at `failure_ns`; one of `success_msat` or less went through.
-    """
-
-    position: Int32s
-    failure_msat: Int64s
-    failure_ns: Int64s
-    success_msat: Int64s
+    key: Int32s
+    source: Int32s
+    target: Int32s
+    facts: npt.NDArray[np.int64]
 
 
 class Query(NamedTuple):
-    """One search; amounts in msat, times in ns, everything of one type each so that the kernel compiles once."""
+    """One search; amounts in msat, times in ns, everything of one type each so that the kernels compile once."""
 
     payer: int
     payee: int
@@ -78,12 +76,6 @@ class Query(NamedTuple):
     max_hops: int
     max_cltv_blocks: int
     final_cltv_blocks: int
-    risk_factor_billionths: int
-    probabilistic: bool
-    attempt_cost_msat: int
-    hop_probability: float
-    min_probability: float
-    memory_ns: float
     bounded: bool
 
 
@@ -101,6 +93,16 @@ class Route(NamedTuple):
         return self.amounts_msat[0] - self.amounts_msat[-1]
 
 
+class RememberedBy(Enum):
+    """What payers' results are about."""
+
+    EDGE = "edge"
+    PAIR = "pair"
+    """All edges from one node to another together (LND)."""
+    CHANNEL = "channel"
+    """Both edges of a channel together (LDK)."""
+
+
 class RoutingTable:
     """The announced network: which edges exist, in search order, kept up to date as channels open and close.
 
@@ -108,7 +110,9 @@ class RoutingTable:
     for nothing lies behind them.
     """
 
-    def __init__(self, graph: ChannelGraph, forwards: npt.NDArray[np.bool_]) -> None:
+    def __init__(
+        self, graph: ChannelGraph, forwards: npt.NDArray[np.bool_], remembered_by: RememberedBy = RememberedBy.PAIR
+    ) -> None:
         source, target = graph.edge_source(), graph.edge_target()
         forwards = forwards & (_neighbours(graph) > 1)
         kept = np.flatnonzero(forwards[source])
@@ -126,7 +130,15 @@ class RoutingTable:
             htlc_min_msat=graph.htlc_min_msat[kept].astype(np.int64),
             limit_msat=limit[kept].astype(np.int64),
             capacity_msat=graph.edge_capacity_msat()[kept].astype(np.int64),
+            key=_keys(remembered_by, graph, kept),
+            out_start=np.concatenate(([0], np.cumsum(np.bincount(source[kept], minlength=graph.node_count)))).astype(
+                np.int32
+            ),
+            out_target=target[kept][np.argsort(source[kept], kind="stable")].astype(np.int32),
         )
+        self.remembered_by = remembered_by
+        self.key_count = int(self.network.key.max(initial=-1)) + 1
+        """One more than the largest key."""
         self.position = np.full(2 * graph.channel_count, -1, np.int32)
         """Where each edge is in the columns, -1 for those no search needs."""
         self.position[kept] = np.arange(len(kept), dtype=np.int32)
@@ -168,17 +180,25 @@ def _neighbours(graph: ChannelGraph) -> Int64s:
     return np.bincount(ends, minlength=graph.node_count).astype(np.int64)
 
 
-def attempt_cost_msat(payer: Payer, amount_msat: int) -> int:
-    """What a failed attempt is reckoned to cost: a fixed and a proportional part (LND routing/pathfind.go)."""
-    return payer.attempt_cost_sat * 1_000 + amount_msat * payer.attempt_cost_ppm // 1_000_000
+def _keys(remembered_by: RememberedBy, graph: ChannelGraph, edges: npt.NDArray[np.intp]) -> Int32s:
+    """The number under which each of those edges is remembered."""
+    if remembered_by is RememberedBy.EDGE:
+        return np.arange(len(edges), dtype=np.int32)
+    if remembered_by is RememberedBy.CHANNEL:
+        return (edges >> 1).astype(np.int32)
+    pairs = graph.edge_source()[edges].astype(np.int64) * graph.node_count + graph.edge_target()[edges]
+    keys: Int32s = np.unique(pairs, return_inverse=True)[1].astype(np.int32)
+    return keys
 
 
-def fee_limit_msat(payer: Payer, amount_msat: int) -> int:
+def fee_limit_msat(settings: Payer, amount_msat: int) -> int:
     """The most a payer pays in routing fees for that amount.
 
-    >>> fee_limit_msat(Payer(), 1_000_000), fee_limit_msat(Payer(), 2_000_000)
-    (1000000, 100000)
+    >>> from l2sim.systems.lightning.payer_config import payer
+    >>> fee_limit_msat(payer(), 1_000_000), fee_limit_msat(payer(), 2_000_000), fee_limit_msat(payer(policy="cln"), 1)
+    (1000000, 100000, 5000)
     """
-    if amount_msat <= payer.small_amount_sat * 1_000:
-        return amount_msat
-    return min(amount_msat * payer.fee_limit_ppm // 1_000_000, MAX_PAYMENT_MSAT - amount_msat)
+    share_msat = amount_msat * settings.fee_limit_ppm // 1_000_000
+    if amount_msat <= settings.small_amount_sat * MSAT_PER_SAT:
+        share_msat = max(share_msat, amount_msat)
+    return min(max(share_msat, settings.min_fee_limit_sat * MSAT_PER_SAT), MAX_PAYMENT_MSAT - amount_msat)

@@ -2,31 +2,26 @@
 
 Every label of the search is what its node must receive to deliver the payment. Taking edge u -> v, node u asks
 for the fee of that edge (BOLT 7: base + amount x ppm // 1 000 000, exact integers) and for its CLTV delta; the
-payer asks for neither. The cost of a route is
-
-    fees + sum over hops of amount x delta x risk factor / 10**9                      (policy `cheapest`)
-    the same + attempt cost / probability of the route, less one attempt cost         (policy `lnd`)
-
-both in whole msat, as LND computes them (routing/pathfind.go; probability_apriori.go for the probabilities, whose
-node-level average is left out). Labels are settled in the order (cost, node number); of equal costs the first
-found stays. As in LND the search is greedy where amounts make costs depend on the way: it finds the least cost
-among labels kept, which on real networks is the least of all but for rounding.
+payer asks for neither. What a channel adds to the cost of a route, and with what probability it is thought to work,
+is the payer's policy (`policies`); all costs are whole numbers. Labels are settled in the order (cost, node number);
+of equal costs the first found stays. As in the implementations the search is greedy where amounts make costs depend
+on the way: it finds the least cost among labels kept, which on real networks is the least of all but for rounding.
 """
 
 import heapq
-import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from l2sim.engine import ns
-from l2sim.systems.lightning.config import Payer
-from l2sim.systems.lightning.kernels import make_scratch, search
+from l2sim.systems.lightning import kernels
+from l2sim.systems.lightning.payer_config import Payer
+from l2sim.systems.lightning.policies import cheapest, cln, eclair, ldk, lnd, lnd_bimodal, uniform
+from l2sim.systems.lightning.policies import kernels as any_policy
+from l2sim.systems.lightning.policies.choice import terms_of
+from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms
 from l2sim.systems.lightning.routing import (
-    CAPACITY_FRACTION,
-    CAPACITY_SMEARING,
-    KNOWN_SUCCESS_PROBABILITY,
-    LN2,
     PRUNED_BY_BOUND,
     PRUNED_BY_FEE,
     PRUNED_BY_MINIMUM,
@@ -37,10 +32,20 @@ from l2sim.systems.lightning.routing import (
     Query,
     Route,
     RoutingTable,
-    attempt_cost_msat,
 )
 
-NO_MEMORY = Memory(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64))
+NOBODY: Final = np.empty(0, np.int32)
+NO_MEMORY: Final = Memory(NOBODY, NOBODY, NOBODY, np.empty((0, 0), np.int64))
+HOP_COSTS: Final[dict[int, Callable[[Terms, Hop, Known], tuple[int, float]]]] = {
+    Rule.CHEAPEST: cheapest.hop,
+    Rule.LND: lnd.hop,
+    Rule.LND_BIMODAL: lnd_bimodal.hop,
+    Rule.CLN_GETROUTE: cln.hop_getroute,
+    Rule.CLN_ASKRENE: cln.hop_askrene,
+    Rule.LDK: ldk.hop,
+    Rule.ECLAIR: eclair.hop,
+    Rule.UNIFORM: uniform.hop,
+}
 
 
 class Searcher:
@@ -52,9 +57,9 @@ class Searcher:
     def __init__(self, table: RoutingTable, payer: Payer, max_own_channels: int) -> None:
         self._table = table
         self._payer = payer
-        self._memory_ns = float(ns(payer.memory_s))
-        self._probabilistic = payer.policy == "lnd"
-        self._scratch = make_scratch(table.node_count, table.edge_count, max_own_channels, payer.max_hops)
+        self._scratch = kernels.make_scratch(
+            table.node_count, table.edge_count, table.key_count, max_own_channels, payer.memory_entries, payer.max_hops
+        )
         self._mark = 0
         self.searches = 0
         self.pruned = 0
@@ -71,30 +76,42 @@ class Searcher:
             max_hops=settings.max_hops,
             max_cltv_blocks=settings.max_cltv_blocks,
             final_cltv_blocks=settings.final_cltv_blocks + settings.block_padding,
-            risk_factor_billionths=settings.risk_factor_billionths,
-            probabilistic=self._probabilistic,
-            attempt_cost_msat=attempt_cost_msat(settings, amount_msat) if self._probabilistic else 0,
-            hop_probability=settings.hop_probability,
-            min_probability=settings.min_probability,
-            memory_ns=self._memory_ns,
             bounded=True,
         )
 
-    def find(self, query: Query, own: OwnChannels, memory: Memory = NO_MEMORY, remembered: int = 0) -> Route | None:
-        """The best route, or None; of `memory` the first `remembered` rows count."""
-        return self._find(self._table.network, query, own, memory, remembered)
+    def terms(self, amount_msat: int) -> Terms:
+        """The policy's numbers for a payment of that amount."""
+        return terms_of(self._payer, amount_msat, self._table.network)
+
+    def find(
+        self,
+        query: Query,
+        own: OwnChannels,
+        memory: Memory = NO_MEMORY,
+        remembered: int = 0,
+        terms: Terms | None = None,
+    ) -> Route | None:
+        """The best route, or None; of `memory` the first `remembered` rows count. `terms` are those of the amount."""
+        terms = terms or self.terms(query.amount_msat)
+        route = self._find(self._table.network, query, own, memory, remembered, terms)
+        if route is None and terms.saturation_power:
+            terms = terms._replace(saturation_power=0)
+            route = self._find(self._table.network, query, own, memory, remembered, terms)
+        return route
 
     def find_below_minimum(self, query: Query, own: OwnChannels) -> Route | None:
         """The best route if no edge asked for a smallest amount: only to tell why there is none."""
         network = self._table.network
         network = network._replace(htlc_min_msat=np.zeros_like(network.htlc_min_msat))
-        return self._find(network, query, own, NO_MEMORY, 0)
+        return self._find(network, query, own, NO_MEMORY, 0, self.terms(query.amount_msat)._replace(saturation_power=0))
 
-    def _find(self, network: Network, query: Query, own: OwnChannels, memory: Memory, remembered: int) -> Route | None:
-        length, cost = self._search(network, query, own, memory, remembered)
+    def _find(
+        self, network: Network, query: Query, own: OwnChannels, memory: Memory, remembered: int, terms: Terms
+    ) -> Route | None:
+        length, cost = self._search(network, query, own, memory, remembered, terms)
         if length == 0 and self.pruned & PRUNED_BY_BOUND:
             # A label that set the bound was overtaken by one cheaper but of more than the payer's channel holds.
-            length, cost = self._search(network, query._replace(bounded=False), own, memory, remembered)
+            length, cost = self._search(network, query._replace(bounded=False), own, memory, remembered, terms)
         if length == 0:
             return None
         scratch = self._scratch
@@ -106,11 +123,12 @@ class Searcher:
         )
 
     def _search(
-        self, network: Network, query: Query, own: OwnChannels, memory: Memory, remembered: int
+        self, network: Network, query: Query, own: OwnChannels, memory: Memory, remembered: int, terms: Terms
     ) -> tuple[int, int]:
         self._mark += 1
         self.searches += 1
-        length, self.pruned, cost = search(network, own, memory, remembered, query, self._scratch, self._mark)
+        search = kernels.search if terms.rule == Rule.LND else any_policy.search
+        length, self.pruned, cost = search(network, own, memory, remembered, query, terms, self._scratch, self._mark)
         return length, cost
 
 
@@ -129,13 +147,20 @@ class _Label:
 
 
 def search_reference(
-    network: Network, own: OwnChannels, memory: Memory, remembered: int, query: Query
+    network: Network, own: OwnChannels, memory: Memory, remembered: int, query: Query, terms: Terms
 ) -> tuple[Route | None, int]:
-    """The kernel's readable twin: the best route or None, and what was pruned (`PRUNED_BY_...` bits).
+    """The kernels' readable twin: the best route or None, and what was pruned (`PRUNED_BY_...` bits).
 
     Never prunes by a bound, which changes no route.
     """
-    known = {int(memory.position[j]): j for j in range(remembered)}
+    hop_cost = HOP_COSTS[terms.rule]
+    row_of = {int(memory.key[j]): j for j in range(remembered)}
+    first_of: dict[int, int] = {}
+    following = np.full(remembered + 1, -1, np.int32)
+    for j in range(remembered):
+        node = int(memory.source[j])
+        following[j] = first_of.get(node, -1)
+        first_of[node] = j
     labels = {query.payee: _Label(0, 0, query.amount_msat, query.final_cltv_blocks, 0, 1.0)}
     heap = [(0, query.payee)]
     done: set[int] = set()
@@ -171,37 +196,24 @@ def search_reference(
             expiry = label.expiry_blocks + delta
             if expiry > query.max_cltv_blocks:
                 continue
-            weight = label.weight_msat + fee + sent * delta * query.risk_factor_billionths // 1_000_000_000
-            probability = label.probability * _hop_probability(
-                query, label.amount_msat, int(network.capacity_msat[e]), memory, known.get(e)
-            )
-            if probability <= 0.0 or (query.probabilistic and probability < query.min_probability):
+            hop = Hop(
+                query.now_ns, label.amount_msat, fee, int(network.base_fee_msat[e]), int(network.fee_ppm[e]), delta,
+                int(network.capacity_msat[e]), int(network.limit_msat[e]), int(network.edge[e]) & 1,
+            )  # fmt: skip
+            known = Known(memory.facts, row_of.get(int(network.key[e]), -1), first_of.get(source, -1), following)
+            added, chance = hop_cost(terms, hop, known)
+            probability = label.probability * chance
+            if probability <= 0.0 or probability < terms.min_probability:
                 continue
+            weight = label.weight_msat + int(added)
             cost = weight
-            if query.probabilistic:
-                cost += int(query.attempt_cost_msat / probability) - query.attempt_cost_msat
+            if terms.attempt_cost_msat:
+                cost += int(terms.attempt_cost_msat / probability) - terms.attempt_cost_msat
             if source not in labels or cost < labels[source].cost:
                 edge = int(network.edge[e])
                 labels[source] = _Label(cost, weight, sent, expiry, label.hops + 1, probability, edge, node)
                 heapq.heappush(heap, (cost, source))
     return None, pruned
-
-
-def _hop_probability(query: Query, amount_msat: int, capacity_msat: int, memory: Memory, known: int | None) -> float:
-    """The probability that an edge carries the amount; for `cheapest` 0 where a failure is remembered, else 1."""
-    failed = known is not None and amount_msat >= memory.failure_msat[known]
-    age_ns = int(query.now_ns - memory.failure_ns[known]) if known is not None else 0
-    if not query.probabilistic:
-        return 0.0 if failed and age_ns < query.memory_ns else 1.0
-    if known is not None and amount_msat <= memory.success_msat[known]:
-        return KNOWN_SUCCESS_PROBABILITY
-    probability = query.hop_probability
-    if 2 * amount_msat > capacity_msat:
-        far = (amount_msat - CAPACITY_FRACTION * capacity_msat) / (CAPACITY_SMEARING * capacity_msat)
-        probability *= 1.0 - 0.5 / (1.0 + math.exp(-far))
-    if failed:
-        probability *= 1.0 - math.exp(-LN2 * age_ns / query.memory_ns)
-    return probability
 
 
 def _route(labels: dict[int, _Label], node: int, first_edge: int, payee: int) -> Route:

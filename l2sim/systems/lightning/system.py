@@ -28,8 +28,9 @@ from l2sim.systems.lightning.onchain.force_close import CloseKind, ForceCloses, 
 from l2sim.systems.lightning.onchain.market import FeeFollower, FeeUpdates
 from l2sim.systems.lightning.opening import ChannelBook, Renewals, UserChannels
 from l2sim.systems.lightning.payment import Payments
+from l2sim.systems.lightning.policies.choice import style_of
 from l2sim.systems.lightning.quick_dance import QuickNetwork
-from l2sim.systems.lightning.routing import RoutingTable
+from l2sim.systems.lightning.routing import RememberedBy, RoutingTable
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
 from l2sim.systems.lightning.topology import build_graph
@@ -63,7 +64,7 @@ class LightningSystem(PaymentSystem):
         self.config = config
         self.population = population
         self.state = _live_state(population, config, balance_msat)
-        self.table = _announced(population)
+        self.table = _announced(population, style_of(config.payer).remembered_by)
         self._book = ChannelBook(population.graph.channel_count)
         self._book.start_balance_msat[: graph.channel_count] = balance_msat[0::2]
         self.dance = DanceWork(world.profile)
@@ -309,9 +310,9 @@ def _live_state(population: Population, config: LightningConfig, balance_msat: n
     return ChannelState(graph, config.channels, balances, phase)
 
 
-def _announced(population: Population) -> RoutingTable:
+def _announced(population: Population, remembered_by: RememberedBy) -> RoutingTable:
     """What payers see at the start: the backbone; users' channels come when they are confirmed."""
-    table = RoutingTable(population.graph, population.forwards)
+    table = RoutingTable(population.graph, population.forwards, remembered_by)
     for channel in range(population.backbone_channels, population.graph.channel_count):
         table.announce(channel, 0)
     return table

@@ -1,0 +1,289 @@
+"""Settings of payers: one class a policy, with the defaults of the implementation it is named after.
+
+What each policy does with them is in `policies`, a module each.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter
+
+from l2sim.config import Config
+
+Split = Literal["halving", "capacity", "flow"]
+
+
+class Multipath(Config):
+    """How an amount is divided into parts that share one payment hash, all delivered or none (BOLT 4)."""
+
+    split: Split
+    """`halving`: halve the amount as long as there is no route for it (LND). `capacity`: where no route takes all,
+    take one for a fair share and send as much over it as its channels are believed to carry (LDK). `flow`:
+    a min-cost flow over all channels at once (Core Lightning)."""
+    parts: int = Field(16, ge=1, le=1_000)
+    """Parts under way at most; 1 keeps every payment whole."""
+    min_part_sat: int = Field(0, ge=0, le=10**12)
+    """No part is made smaller than this by dividing."""
+    hold_s: float = Field(60.0, gt=0, le=1e6)
+    """How long the payee keeps the first part while others are missing, then all fail with mpp_timeout (BOLT 4: at
+    least 60 s)."""
+
+
+class LndMultipath(Multipath):
+    """LND's: halving, at most 16 parts (routing/payment_session.go)."""
+
+    split: Split = "halving"
+    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
+    min_part_sat: int = Field(10_000, ge=0, le=10**12)
+    """No part is made smaller than this by dividing (LND DefaultShardMinAmt)."""
+    hold_s: float = Field(120.0, gt=0, le=1e6)
+    """How long the payee waits for missing parts (LND invoices/invoiceregistry.go HtlcHoldDuration)."""
+
+
+class ClnMultipath(Multipath):
+    """Core Lightning's: a min-cost flow (plugins/askrene)."""
+
+    split: Split = "flow"
+    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
+    parts: int = Field(100, ge=1, le=1_000)
+    """Parts under way at most; 1 keeps every payment whole."""
+
+
+class LdkMultipath(Multipath):
+    """LDK's: at most 10 paths (lightning/src/routing/router.rs DEFAULT_MAX_PATH_COUNT), held three minutes."""
+
+    split: Split = "capacity"
+    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
+    parts: int = Field(10, ge=1, le=1_000)
+    """Parts under way at most; 1 keeps every payment whole."""
+    hold_s: float = Field(180.0, gt=0, le=1e6)
+    """How long the payee waits for missing parts (LDK MPP_TIMEOUT_TICKS: three ticks of a minute)."""
+
+
+class EclairMultipath(Multipath):
+    """eclair's limits, 5 parts of at least 15,000 sat (reference.conf), with this simulator's division by capacity."""
+
+    split: Split = "capacity"
+    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
+    parts: int = Field(5, ge=1, le=1_000)
+    """Parts under way at most; 1 keeps every payment whole."""
+    min_part_sat: int = Field(15_000, ge=0, le=10**12)
+    """No part is made smaller than this by dividing."""
+
+
+class WholeByDefault(Multipath):
+    """One part unless asked for more."""
+
+    split: Split = "halving"
+    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
+    parts: int = Field(1, ge=1, le=1_000)
+    """Parts under way at most; 1 keeps every payment whole."""
+
+
+class FlowByDefault(Multipath):
+    """A min-cost flow (Pickhardt and Richter, arXiv 2107.05322)."""
+
+    split: Split = "flow"
+    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
+    parts: int = Field(100, ge=1, le=1_000)
+    """Parts under way at most; 1 keeps every payment whole."""
+
+
+class PayerBase(Config):
+    """What payers of every policy have in common."""
+
+    memory_entries: int = Field(1_000, ge=1, le=100_000)
+    """Channels a payer remembers something of, those without news for longest dropped first."""
+    max_attempts: int = Field(20, ge=1, le=10_000)
+    """Failed routes after which a payment is given up."""
+    timeout_s: float = Field(60.0, gt=0, le=1e9)
+    """No new attempt starts this long after the payment was sent (LND and CLN: 60 s)."""
+    fee_limit_ppm: int = Field(50_000, ge=0, le=100_000_000)
+    """The most a payer pays in routing fees, in millionths of the amount (LND lnwallet/parameters.go: 5 %)."""
+    small_amount_sat: int = Field(1_000, ge=0, le=10**12)
+    """Up to this amount a payer pays as much again in fees (LND lnwallet/parameters.go: 1000 sat)."""
+    min_fee_limit_sat: int = Field(0, ge=0, le=10**12)
+    """The fee limit is never below this."""
+    max_hops: int = Field(20, ge=1, le=20)
+    """Channels of a route at most (BOLT 4, attribution data)."""
+    max_cltv_blocks: int = Field(2_016, ge=1, le=65_535)
+    """Blocks for which the payer's money may be locked at most (BOLT 4 max_htlc_cltv)."""
+    final_cltv_blocks: int = Field(18, ge=1, le=2_016)
+    """Blocks the payee asks for on the last channel, and refuses an HTLC with fewer (BOLT 11 default)."""
+    block_padding: int = Field(3, ge=0, le=144)
+    """Blocks that payers add to that, for those found while the HTLCs are on their way (LND routing/router.go
+    BlockPadding)."""
+
+
+class LndPayer(PayerBase):
+    """LND: fees, the price of locked money, and an attempt cost divided by the probability of success."""
+
+    policy: Literal["lnd"] = "lnd"
+    """How payers find routes: as LND does."""
+    estimator: Literal["apriori", "bimodal"] = "apriori"
+    """How the probability of a channel is estimated: from its record and that of its node, weighed with a fixed
+    probability (LND's default), or from where its liquidity lies, at either end rather than in between."""
+    risk_factor_billionths: int = Field(15, ge=0, le=1_000_000)
+    """Price of locking one unit of money for one block (LND routing/pathfind.go RiskFactorBillionths)."""
+    attempt_cost_sat: int = Field(100, ge=0, le=10**9)
+    """Fixed part of the attempt cost (LND routing/router.go DefaultAttemptCost)."""
+    attempt_cost_ppm: int = Field(1_000, ge=0, le=1_000_000)
+    """Proportional part of the attempt cost (LND DefaultAttemptCostPPM)."""
+    time_preference: float = Field(0.0, ge=-1, le=1)
+    """From -1, fees only, to 1, reliability only: the attempt cost is multiplied by 1 / (0.5 - 0.45 t) - 1 (LND
+    routing/pathfind.go)."""
+    hop_probability: float = Field(0.6, gt=0, le=1)
+    """Probability given to a channel that nothing is known of (LND DefaultAprioriHopProbability). Only `apriori`."""
+    apriori_weight: float = Field(0.5, ge=0, le=1)
+    """How much that counts against the record of a node's other channels; 1 leaves the record out (LND
+    DefaultAprioriWeight). Only `apriori`."""
+    min_probability: float = Field(0.01, ge=0, lt=1)
+    """Routes below this estimated probability are not tried (LND DefaultMinRouteProbability)."""
+    memory_s: float = Field(3_600.0, gt=0, le=1e9)
+    """Half-life of a failure: a channel's probability recovers so (LND DefaultPenaltyHalfLife). Only `apriori`."""
+    memory_entries: int = Field(1_000, ge=1, le=100_000)
+    """Pairs of nodes a payer remembers results of, the oldest dropped first (LND DefaultMaxMcHistory)."""
+    bimodal_scale_sat: int = Field(300_000, ge=1, le=10**12)
+    """How far from either end of a channel its liquidity lies (LND DefaultBimodalScaleMsat). Only `bimodal`."""
+    bimodal_node_weight: float = Field(0.2, ge=0, le=1)
+    """What a result on another channel of the node counts (LND DefaultBimodalNodeWeight). Only `bimodal`."""
+    bimodal_decay_s: float = Field(604_800.0, gt=0, le=1e9)
+    """Time in which results fade to 1/e (LND DefaultBimodalDecayTime: 7 days). Only `bimodal`."""
+    multipath: LndMultipath = LndMultipath()
+    """How amounts are divided."""
+
+
+class ClnPayer(PayerBase):
+    """Core Lightning: a min-cost flow over uncertain liquidity (askrene, xpay), or its older plain search."""
+
+    policy: Literal["cln"] = "cln"
+    """How payers find routes: as Core Lightning does."""
+    search: Literal["askrene", "getroute"] = "askrene"
+    """`askrene`: costs of uncertain liquidity in four pieces a channel, weighed against fees. `getroute`: fees and
+    the price of locked money only."""
+    risk_factor_percent: int = Field(10, ge=0, le=1_000)
+    """Price of locked money in percent a year (CLN plugins/pay.c). Only `getroute`."""
+    single_path_sat: int = Field(1_000, ge=0, le=10**12)
+    """Amounts up to this take a single path (CLN plugins/askrene). Only `askrene`."""
+    fee_limit_ppm: int = Field(10_000, ge=0, le=100_000_000)
+    """The most a payer pays in routing fees, in millionths of the amount (CLN plugins/xpay: 1 %)."""
+    small_amount_sat: int = Field(0, ge=0, le=10**12)
+    """Up to this amount a payer pays as much again in fees."""
+    min_fee_limit_sat: int = Field(5, ge=0, le=10**12)
+    """The fee limit is never below this (CLN plugins/xpay)."""
+    memory_s: float = Field(3_600.0, gt=0, le=1e9)
+    """How long what attempts taught of a channel's liquidity counts."""
+    multipath: ClnMultipath = ClnMultipath()
+    """How amounts are divided."""
+
+
+class LdkPayer(PayerBase):
+    """LDK: penalties from bounds of each channel's liquidity and from their history in 32 buckets a side."""
+
+    policy: Literal["ldk"] = "ldk"
+    """How payers find routes: as LDK does."""
+    base_penalty_msat: int = Field(5_120, ge=0, le=10**9)
+    """Penalty of every channel (LDK lightning/src/routing/scoring.rs, as all of these)."""
+    base_penalty_amount_multiplier_msat: int = Field(655_360, ge=0, le=10**9)
+    """The same for each 2**30 msat of the amount."""
+    liquidity_penalty_multiplier_msat: int = Field(0, ge=0, le=10**9)
+    """Penalty times -log10 of the probability by the bounds as they are now."""
+    liquidity_penalty_amount_multiplier_msat: int = Field(0, ge=0, le=10**6)
+    """The same for each 2**20 msat of the amount."""
+    historical_penalty_multiplier_msat: int = Field(50_000, ge=0, le=10**9)
+    """Penalty times -log10 of the probability by the bounds' history."""
+    historical_penalty_amount_multiplier_msat: int = Field(6_250, ge=0, le=10**6)
+    """The same for each 2**20 msat of the amount."""
+    anti_probing_penalty_msat: int = Field(1_250, ge=0, le=10**9)
+    """Penalty of a channel whose largest HTLC is half its capacity or more, and that is so easily probed."""
+    considered_impossible_penalty_msat: int = Field(10**11, ge=0, le=10**14)
+    """Penalty of a channel believed to hold less than the amount."""
+    offset_half_life_s: float = Field(1_800.0, gt=0, le=1e9)
+    """In which the bounds recede towards nothing known."""
+    history_half_life_s: float = Field(1_209_600.0, gt=0, le=1e9)
+    """In which the history fades."""
+    saturation_power_of_half: int = Field(2, ge=0, le=30)
+    """A part takes at most this power of a half of a channel's capacity, so long as that finds a route
+    (LDK max_channel_saturation_power_of_half). 0 takes all."""
+    max_cltv_blocks: int = Field(1_008, ge=1, le=65_535)
+    """Blocks for which the payer's money may be locked at most (LDK DEFAULT_MAX_TOTAL_CLTV_EXPIRY_DELTA)."""
+    multipath: LdkMultipath = LdkMultipath()
+    """How amounts are divided."""
+
+
+class EclairPayer(PayerBase):
+    """eclair: fees, locked money and a cost a hop, and a failure cost divided by the probability of success."""
+
+    policy: Literal["eclair"] = "eclair"
+    """How payers find routes: as eclair does."""
+    risk_factor_billionths: int = Field(10, ge=0, le=1_000_000)
+    """Price of locking one unit of money for one block (eclair reference.conf locked-funds-risk, as all of these)."""
+    hop_cost_msat: int = Field(500, ge=0, le=10**9)
+    """Cost of every channel."""
+    hop_cost_ppm: int = Field(200, ge=0, le=1_000_000)
+    """The same in millionths of the amount."""
+    failure_cost_msat: int = Field(2_000, ge=0, le=10**9)
+    """Fixed part of the failure cost."""
+    failure_cost_ppm: int = Field(500, ge=0, le=1_000_000)
+    """Proportional part of the failure cost."""
+    memory_s: float = Field(60.0, gt=0, le=1e9)
+    """How long a channel that failed is left out."""
+    fee_limit_ppm: int = Field(30_000, ge=0, le=100_000_000)
+    """The most a payer pays in routing fees, in millionths of the amount (3 %)."""
+    small_amount_sat: int = Field(0, ge=0, le=10**12)
+    """Up to this amount a payer pays as much again in fees."""
+    min_fee_limit_sat: int = Field(21, ge=0, le=10**12)
+    """The fee limit is never below this."""
+    max_hops: int = Field(6, ge=1, le=20)
+    """Channels of a route at most (eclair's first choice; it then allows more)."""
+    multipath: EclairMultipath = EclairMultipath()
+    """How amounts are divided."""
+
+
+class UniformPayer(PayerBase):
+    """Liquidity equally likely anywhere between the bounds known: the most probable routes (arXiv 2103.08576)."""
+
+    policy: Literal["uniform"] = "uniform"
+    """How payers find routes: by probability under uniform liquidity."""
+    mu: float = Field(1.0, ge=0, le=1e6)
+    """How much fees count against reliability: fees of one percent of the amount weigh as much as a probability
+    smaller by exp(mu). 0 looks at probability alone."""
+    memory_s: float = Field(3_600.0, gt=0, le=1e9)
+    """How long what attempts taught of a channel's liquidity counts."""
+    multipath: FlowByDefault = FlowByDefault()
+    """How amounts are divided."""
+
+
+class CheapestPayer(PayerBase):
+    """Fees and the price of locked money only; channels that failed are left out for a while."""
+
+    policy: Literal["cheapest"] = "cheapest"
+    """How payers find routes: by fees alone."""
+    memory_s: float = Field(3_600.0, gt=0, le=1e9)
+    """How long a channel whose failure is remembered is left out; then it is forgotten."""
+    risk_factor_billionths: int = Field(15, ge=0, le=1_000_000)
+    """Price of locking one unit of money for one block (LND routing/pathfind.go RiskFactorBillionths)."""
+    multipath: WholeByDefault = WholeByDefault()
+    """How amounts are divided."""
+
+
+def _lnd_unless_told(value: Any) -> Any:
+    return {"policy": "lnd", **value} if isinstance(value, dict) else value
+
+
+Payer = Annotated[
+    LndPayer | ClnPayer | LdkPayer | EclairPayer | UniformPayer | CheapestPayer,
+    Field(discriminator="policy"),
+    BeforeValidator(_lnd_unless_told),
+]
+"""The settings of payers; `policy` says which implementation they are like, LND unless told otherwise."""
+
+_ADAPTER: TypeAdapter[Payer] = TypeAdapter(Payer)
+
+
+def payer(**settings: Any) -> Payer:
+    """Checked settings from keywords, as a scenario file gives them.
+
+    >>> payer(policy="cln").fee_limit_ppm, payer(max_attempts=3).policy
+    (10000, 'lnd')
+    """
+    return _ADAPTER.validate_python(settings)
