@@ -108,3 +108,24 @@ def test_a_channels_books_balance_when_it_falls_quiet():
     rows = [(i / 20, i % 3, (i + 1) % 3, 40_000 * SAT + i) for i in range(100)]
     system = run_whole(on_graph(line(BIG, BIG), rows, settings(channels={"dance": "full"})))
     assert system.htlcs._links == {}  # each was dropped with both commitments equal to the state
+
+
+@CRYPTO
+def test_the_funder_changes_the_fee_rate_of_both_commitments(crypto):
+    rows = [(i / 10, 0, 2, 60_000 * SAT + i) for i in range(20)]
+    system = on_graph(line(BIG, BIG), rows, settings(channels={"dance": "full"}), crypto=crypto)
+    system.open()
+    environment, start_ns = system.world.environment, system.world.horizon.payments_ns
+    before = int(system.state.spendable_msat(np.array([0]))[0])
+    environment.run_until(start_ns + 500 * MS)
+    system.htlcs.update_fee(0, 2_000)
+    link = system.htlcs._links[0]
+    assert {side.contents.feerate for side in link.sides} != {2_000}  # it has to be signed first
+    environment.run_until(start_ns + 900 * MS)
+    assert {side.contents.feerate for side in link.sides} == {2_000}
+    environment.run_until(start_ns + 60_000 * MS)
+    assert (system.world.recorder.payments.outcome == Outcome.COMPLETED).all()
+    spent = 20 * 60_000 * SAT + sum(range(20)) + int(system.world.recorder.payments.fee.sum())
+    # Twice the fee rate, with this HTLC and one more (1468 wu): what it rose by is not there to be sent.
+    dearer = (2 * 2_000 * 1_468 // 1_000 - 2 * 253 * 1_468 // 1_000) * SAT
+    assert int(system.state.spendable_msat(np.array([0]))[0]) == before - spent - dearer
