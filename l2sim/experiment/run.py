@@ -88,7 +88,7 @@ def run(
             recorder, asset = life.world.recorder, life.system.asset
             summary = summarise(life.facts(), recorder.payments, prices, ns(scenario.phases.warm_up_s))
             made = {"payments": payments_table(name, recorder.payments, workload.columns(), asset, prices)}
-            for part in ("batches", "blocks", "channels", "series", "balances"):
+            for part in ("batches", "blocks", "channels", "routers", "series", "balances"):
                 made[part] = rows_table(name, getattr(recorder, part))
             clock[name] = time.perf_counter() - begun
             steady = steady_means(recorder.payments, horizon.payments_ns, ns(scenario.phases.warm_up_s))

@@ -3,7 +3,7 @@
 ::
 
     run.json           what was run (resolved scenario, its hash, seed, versions) and the summaries
-    payments.parquet   and batches, blocks, channels, series, balances
+    payments.parquet   and batches, blocks, channels, routers, series, balances
     figures/           SVG and PNG
     report.html
 

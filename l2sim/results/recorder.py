@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.results.outcomes import Outcome
-from l2sim.results.schema import BALANCES, BATCHES, BLOCKS, CHANNELS, SERIES, Table
+from l2sim.results.schema import BALANCES, BATCHES, BLOCKS, CHANNELS, ROUTERS, SERIES, Table
 
 NEVER = -1
 """A time that has not come, in the integer columns of a run in memory; files have a missing value there."""
@@ -96,7 +96,7 @@ class Rows:
 class Recorder:
     """Everything one system of a run reports."""
 
-    __slots__ = ("balances", "batches", "blocks", "channels", "payments", "series")
+    __slots__ = ("balances", "batches", "blocks", "channels", "payments", "routers", "series")
 
     def __init__(self, payment_count: int) -> None:
         self.payments = PaymentRecord(payment_count)
@@ -104,4 +104,5 @@ class Recorder:
         self.batches = Rows(BATCHES)
         self.blocks = Rows(BLOCKS)
         self.channels = Rows(CHANNELS)
+        self.routers = Rows(ROUTERS)
         self.series = Rows(SERIES)

@@ -158,6 +158,30 @@ CHANNELS = Table(
     ),
 )
 
+ROUTERS = Table(
+    "routers",
+    "one row a node of the channel network that is no user's",
+    (
+        _SYSTEM,
+        Column("node", Kind.INT32, "", "number of the node"),
+        Column("channels", Kind.INT64, "", "its channels, users' among them"),
+        Column("capital_msat", Kind.INT64, "msat", "what it owned in them when they opened, or at the start"),
+        Column("routing_income_msat", Kind.INT64, "msat", "fees it earned by forwarding"),
+        Column("services_msat", Kind.INT64, "msat", "earned by swaps and leases sold, less paid for those bought"),
+        Column("rebalancing_fee_msat", Kind.INT64, "msat", "routing fees paid for moving its own money in circles"),
+        Column("chain_fee_msat", Kind.INT64, "msat", "L1 fees of its swaps, splices and forced closes (as funder)"),
+        Column("agent_actions", Kind.INT64, "", "what liquidity agents did for it"),
+        Column("agent_moved_msat", Kind.INT64, "msat", "how much they moved"),
+        Column(
+            "return_ppm_per_year",
+            Kind.FLOAT64,
+            "ppm",
+            "income less costs over capital, scaled to a year",
+            nullable=True,
+        ),
+    ),
+)
+
 SERIES = Table(
     "series",
     "one row an interval, system and measure",
@@ -188,4 +212,4 @@ BALANCES = Table(
     ),
 )
 
-TABLES = (PAYMENTS, BATCHES, BLOCKS, CHANNELS, SERIES, BALANCES)
+TABLES = (PAYMENTS, BATCHES, BLOCKS, CHANNELS, ROUTERS, SERIES, BALANCES)

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from l2sim.crypto.profiles import load_profile
 from l2sim.engine import NS_PER_S
 from l2sim.systems.lightning.config import Channels
+from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.onchain.config import ChainRules
 from l2sim.systems.lightning.onchain.force_close import ForceCloses
 from l2sim.systems.lightning.opening import ChannelBook
@@ -71,9 +73,11 @@ class OneChannel:
         self.htlcs = Htlcs(self.state, height=lambda: self.chain.height)
         self.book = ChannelBook(1)
         self.closed: list[int] = []
+        self.work = DanceWork(load_profile("reference"))
         self.home = ForceCloses(
             self.environment, self.chain, ChainRules(**rules), self.state,
-            RoutingTable(graph, np.ones(2, np.bool_)), self.book, 0, self.htlcs, self.closed.append, "test",
+            RoutingTable(graph, np.ones(2, np.bool_)), self.book, 0, self.htlcs, self.work,
+            self.closed.append, "test",
         )  # fmt: skip
         self.capacity_msat = (left_sat + right_sat) * SAT
 

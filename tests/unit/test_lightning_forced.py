@@ -47,6 +47,8 @@ def test_htlcs_are_claimed_with_the_preimage_or_taken_back_after_their_expiry() 
     assert one.htlcs.ends == {0: False, 1: True, 2: True, 3: False, 4: False}
     # Commitment, two balances, four HTLCs, and two sweeps after the delay for the publisher's two.
     assert one.chain.spending[Purpose.EXIT].transactions == 1 + 2 + 4 + 2
+    # The publisher's two are second-stage transactions, which a coin of its wallet pays for.
+    assert one.work.total().ecdsa_signs == 1 + 2 + (2 + 2 + 1 + 1) + 2
     assert one.home.entered_msat > 0  # wallets pay for HTLC-timeout and HTLC-success
 
 

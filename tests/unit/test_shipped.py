@@ -16,6 +16,7 @@ SHORTER = {
     "quickstart": (),
     "channel_vs_rollup": ("workload.duration_s=600", "workload.users=100", "systems.lightning.topology.nodes=150"),
     "headline_study": (),
+    "force_closes": ("workload.duration_s=3600",),
     "batch_formats": ("workload.duration_s=600", "workload.users=60"),
     "unreliable_network": ("workload.duration_s=900",),
     "settlement_kinds": ("workload.duration_s=600", "workload.users=40"),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
+from l2sim.systems.lightning.agents.config import AgentConfig, Leases, Splices
 from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, InstantGossip
 from l2sim.systems.lightning.node_config import Nodes
 from l2sim.systems.lightning.onchain.config import ChainRules
@@ -181,6 +182,9 @@ class LightningConfig(Config):
     """How routers change their fees; not at all by default."""
     onchain: ChainRules = ChainRules()
     """What happens to channels on L1 beyond funding and mutual closes; by default nothing is forced there."""
+    agents: tuple[AgentConfig, ...] = ()
+    """Agents that look after routers' liquidity; none by default. They act from the start of the payment phase until
+    users leave."""
     latency: Latency = LognormalLatency(kind="lognormal")
     """The time of one message between two nodes."""
 
@@ -191,4 +195,14 @@ class LightningConfig(Config):
                 raise ValueError("channels.commit_interval_ms must be 0 with dance: quick; use dance: full")
             if self.nodes.availability is not None:
                 raise ValueError("nodes.availability must be left out with dance: quick; use channels.dance: full")
+        return self
+
+    @model_validator(mode="after")
+    def _check_agents(self) -> "LightningConfig":
+        if self.channels.dance == "full":
+            for agent in self.agents:
+                if isinstance(agent, Splices | Leases):
+                    raise ValueError(f"agents of kind {agent.kind} need channels.dance: quick (got full)")
+        if self.onchain.update_fee is not None and self.channels.dance != "full":
+            raise ValueError("onchain.update_fee needs channels.dance: full (got quick)")
         return self

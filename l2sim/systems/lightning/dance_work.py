@@ -36,6 +36,9 @@ TRANSACTION_FIXED_BYTES: Final = 4 + 1 + OUTPOINT_BYTES + 1 + SEQUENCE_BYTES + 1
 DIGEST_BYTES: Final = 32
 PREIMAGE_BYTES: Final = 32
 
+SPENT_SCRIPT_BYTES: Final = 80
+"""About the length of `to_local`, 77 to 79 bytes; HTLC scripts are longer (BOLT 3)."""
+
 
 def _count_double(work: Work, length: int) -> None:
     work.count_sha256(1, length)
@@ -113,6 +116,14 @@ def funding_work(inputs: int) -> Work:
     for _ in range(2):
         work.add(sign_work(0))
         work.add(verify_work(0))
+    return work
+
+
+def spending_work(inputs: int) -> Work:
+    """A transaction with one P2WPKH output and that many inputs of scripts, each signed and verified once."""
+    work = Work(ecdsa_signs=inputs, ecdsa_verifies=inputs)
+    for _ in range(2 * inputs):  # by who signs and who verifies
+        _count_digest(work, 1, SPENT_SCRIPT_BYTES)
     return work
 
 
@@ -204,6 +215,10 @@ class DanceWork:
         """Count and price a mutual close."""
         return self._do("closing", 0)
 
+    def spend(self, inputs: int) -> int:
+        """Count and price a transaction that takes outputs of a closed channel home."""
+        return self._do("spending", inputs)
+
     def _do(self, kind: str, htlcs: int) -> int:
         step = self._steps.get((kind, htlcs))
         if step is None:
@@ -215,6 +230,7 @@ class DanceWork:
 
 _MAKERS: Final[dict[str, Callable[[int], Work]]] = {
     "sign": sign_work,
+    "spending": spending_work,
     "verify": verify_work,
     "revocation": lambda _: revocation_work(),
     "build": lambda _: build_work(),

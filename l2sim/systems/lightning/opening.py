@@ -77,6 +77,7 @@ class ChannelBook:
         self.open_fee_sat = np.zeros(channels, np.int64)
         self.close_fee_sat = np.zeros(channels, np.int64)
         self.start_balance_msat = np.zeros(channels, np.int64)
+        self.start_capacity_msat = np.zeros(channels, np.int64)
         self.end_balance_msat = np.zeros(channels, np.int64)
         self.close_kind = np.zeros(channels, np.uint8)
         """Numbers of `onchain.force_close.CloseKind`."""
@@ -169,6 +170,7 @@ class UserChannels:
         self.fees_msat += fee * MSAT_PER_SAT
         self._book.open_fee_sat[channel] = fee
         self._book.start_balance_msat[channel] = own_sat * MSAT_PER_SAT
+        self._book.start_capacity_msat[channel] = (own_sat + router_sat) * MSAT_PER_SAT
         txid = self._signer.fund(channel, own_sat, router_sat, fee)
         self._work.open_channel(inputs=2 if router_sat else 1)
         transaction = BitcoinTransaction(txid, weight_wu, fee, Purpose.ONBOARD)

@@ -106,6 +106,8 @@ class ChannelState:
         self.settled_msat = np.zeros(channels, np.int64)
         self.failed = np.zeros(channels, np.int64)
         self.fees_msat = np.zeros(channels, np.int64)
+        self.earned_msat = np.zeros(2 * channels, np.int64)
+        """What each edge's source earned by forwarding over it."""
         self.reserve_msat[:] = self._reserve_of(self.capacity_msat)
         self.in_flight_cap_msat = self._in_flight_cap_of(self.capacity_msat)
         self.dust_limit_msat = rules.dust_limit_sat * MSAT_PER_SAT
@@ -154,6 +156,7 @@ class ChannelState:
         self._settled_msat = self.settled_msat.data
         self._failed = self.failed.data
         self._fees = self.fees_msat.data
+        self._earned = self.earned_msat.data
 
     def _reserve_of(self, capacity_msat: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Each side's reserve: the configured part of the capacity, in whole sat."""
@@ -262,6 +265,7 @@ class ChannelState:
         self._settled[channel] += 1
         self._settled_msat[channel] += amount_msat
         self._fees[channel] += fee_msat
+        self._earned[edge] += fee_msat
 
     def release(self, edge: int, amount_msat: int) -> None:
         """Give the HTLC's money back to the source of `edge`."""
@@ -312,6 +316,22 @@ class ChannelState:
         self.balance_msat[2 * channel] = funder_msat
         self.balance_msat[2 * channel + 1] = other_msat
         self.phase[channel] = Phase.FUNDING
+
+    def resize(self, edge: int, change_msat: int) -> None:
+        """A splice adds to what the source of `edge` owns in an open channel, or takes from it."""
+        channel = edge >> 1
+        self._expect(channel, Phase.OPEN)
+        before = int(self.capacity_msat[channel])
+        if self._balance[edge] + change_msat < 0:
+            raise InvariantError(f"edge {edge} must not lose {-change_msat} msat: it owns {self._balance[edge]} msat")
+        self.capacity_msat[channel] = before + change_msat
+        self._balance[edge] += change_msat
+        one = self.capacity_msat[channel : channel + 1]
+        self.reserve_msat[channel] = self._reserve_of(one)[0]
+        self.in_flight_cap_msat[channel] = self._in_flight_cap_of(one)[0]
+        for side in (2 * channel, 2 * channel + 1):
+            if self._maximum[side] >= before or self._maximum[side] > before + change_msat:
+                self._maximum[side] = before + change_msat
 
     def open(self, channel: int) -> None:
         """The funding is confirmed: the channel may carry HTLCs."""

@@ -6,12 +6,16 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.engine import Environment, ns
-from l2sim.errors import InvariantError
+from l2sim.errors import InvariantError, TopologyError
 from l2sim.l1.base import Chain, Purpose
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
+from l2sim.systems.lightning.agents.books import RouterBook
+from l2sim.systems.lightning.agents.build import build_agents
+from l2sim.systems.lightning.agents.config import Leases, Splices
+from l2sim.systems.lightning.agents.world import Surroundings, Switchboard
 from l2sim.systems.lightning.availability import Comings
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
 from l2sim.systems.lightning.dance_work import DanceWork
@@ -67,6 +71,7 @@ class LightningSystem(PaymentSystem):
         self.table = _announced(population, style_of(config.payer).remembered_by)
         self._book = ChannelBook(population.graph.channel_count)
         self._book.start_balance_msat[: graph.channel_count] = balance_msat[0::2]
+        self._book.start_capacity_msat[: graph.channel_count] = graph.capacity_msat
         self.dance = DanceWork(world.profile)
         self._signer = self._make_signer()
         self.payments = Payments(
@@ -76,8 +81,9 @@ class LightningSystem(PaymentSystem):
         latency = LatencySampler(config.latency, streams.get("lightning/latency"))
         self.policies = Policies(population.graph, ns(config.nodes.policy_grace_s))
         judge = Judge(config.nodes, self.policies, environment, chain, streams, config.payer.final_cltv_blocks)
+        self.board = Switchboard(self.payments, len(world.workload))
         parts = (
-            environment, self.state, judge, latency, self.dance, self._signer, self.payments, self._idle,
+            environment, self.state, judge, latency, self.dance, self._signer, self.board, self._idle,
             population.graph.node_count,
         )  # fmt: skip
         self.htlcs: HtlcNetwork
@@ -93,6 +99,7 @@ class LightningSystem(PaymentSystem):
                 config.fee_changes, environment, streams, 2 * graph.channel_count, self.policies, self.announcements
             )
         self.comings = self._make_comings()
+        self.board.use(self.htlcs)
         # Users that are nodes already have no channels of their own, and so no use for these settings.
         users = config.users if isinstance(config.users, AttachedUsers) else AttachedUsers()
         self._channels = UserChannels(
@@ -104,6 +111,7 @@ class LightningSystem(PaymentSystem):
             environment, chain, config.backbone, backbone_sat, self._signer, self.dance, self._book
         )
         self._wire_chain(environment, chain)
+        self._wire_agents(environment, chain, graph.node_count)
         self._opening_share = users.opening_share
         self._backbone_msat = graph.total_capacity_msat
         self._leaving = False
@@ -116,7 +124,7 @@ class LightningSystem(PaymentSystem):
         htlcs = self.htlcs if isinstance(self.htlcs, HtlcsOnChain) else None
         self.forced = ForceCloses(
             environment, chain, rules, self.state, self.table, self._book, self.population.backbone_channels, htlcs,
-            self._channels.forced, self.name,
+            self.dance, self._channels.forced, self.name,
         )  # fmt: skip
         if isinstance(self.htlcs, FullNetwork):
             every_ns = max(1, ns(chain.config.block_interval_s / LOOKS_PER_BLOCK))
@@ -141,6 +149,25 @@ class LightningSystem(PaymentSystem):
         if rules.update_fee is not None and isinstance(self.htlcs, FeeUpdates):
             self.fee_follower = FeeFollower(environment, chain, rules.update_fee, self.state, self.htlcs)
             self._starters.append(self.fee_follower.start)
+
+    def _wire_agents(self, environment: Environment, chain: BitcoinChain, routers: int) -> None:
+        """Give the liquidity agents what they see and may do."""
+        if self.world.crypto == "real" and any(isinstance(agent, Splices | Leases) for agent in self.config.agents):
+            raise TopologyError(f"system {self.name}: agents that splice need crypto: modelled (got real)")
+        self.routers = RouterBook(self.population.graph.node_count)
+        self._surroundings = Surroundings(
+            environment,
+            chain,
+            self.state,
+            self.table,
+            self.policies,
+            self.announcements,
+            self.board,
+            self.routers,
+            routers,
+            self.name,
+        )
+        self.agents = build_agents(self.config.agents, self._surroundings)
 
     def _make_signer(self) -> Signer:
         if self.world.crypto == "modelled":
@@ -180,6 +207,8 @@ class LightningSystem(PaymentSystem):
         super().open()
         for start in self._starters:
             start()
+        for agent in self.agents:
+            agent.start(self.world.environment.call_in)
 
     def pay(self, payment: int) -> None:
         """Send payment number `payment` of the workload now."""
@@ -193,6 +222,8 @@ class LightningSystem(PaymentSystem):
     def leave(self) -> None:
         """Close each user's channels at its own time; payments still under way get no new attempts."""
         self._leaving = True
+        self._surroundings.stopped = True
+        self.forced.quiet = True
         self.payments.give_up()
         self._run_ns = max(0, self.world.environment.now - self.world.horizon.payments_ns)
         self._channels.leave(self.leaving_times_ns())
@@ -200,7 +231,7 @@ class LightningSystem(PaymentSystem):
     @property
     def left(self) -> bool:
         """Whether every user's channel is closed, all money of forced ones home, and nothing waits for a block."""
-        done = self._channels.all_closed and self.forced.under_way == 0
+        done = self._channels.all_closed and self.forced.under_way == 0 and self._surroundings.waiting == 0
         return self._leaving and done and self.settled and not self._renewals.waiting
 
     def finish(self) -> None:
@@ -212,12 +243,13 @@ class LightningSystem(PaymentSystem):
         self.economics.operator_l1_share = self._operator_share()
         self.state.check(f"system {self.name} at the end")
         self._write_channels()
+        self._write_routers()
 
     def _operator_share(self) -> float:
-        """Which part of the operators' L1 fees is this run's: of the renewals a share, of forced closes all."""
+        """Which part of the operators' L1 fees is this run's: of the renewals a share, of the rest all."""
         share = self._renewals.operator_share(self._run_ns)
         spent_msat = self.chain.spending[Purpose.OPERATE].fee
-        forced_msat = self.forced.operator_fees_sat * MSAT_PER_SAT
+        forced_msat = self.forced.operator_fees_sat * MSAT_PER_SAT + self.routers.fees_msat
         if forced_msat == 0:
             return share
         return (share * (spent_msat - forced_msat) + forced_msat) / spent_msat
@@ -250,6 +282,39 @@ class LightningSystem(PaymentSystem):
             }
         )
 
+    def _write_routers(self) -> None:
+        """One row a router: what it owned, earned and paid."""
+        state, book, graph = self.state, self._book, self.population.graph
+        funded = state.phase != Phase.UNFUNDED
+        own = np.empty(len(state.source), np.int64)
+        own[0::2] = book.start_balance_msat
+        own[1::2] = book.start_capacity_msat - book.start_balance_msat
+        alive = np.repeat(funded, 2)
+        forced = (book.close_kind > CloseKind.MUTUAL) & (np.arange(len(funded)) < self.population.backbone_channels)
+        nodes = graph.node_count
+
+        def by_node(edges: np.ndarray, column: np.ndarray) -> np.ndarray:
+            total = np.zeros(nodes, np.int64)
+            np.add.at(total, state.source[edges], column[edges])
+            return total
+
+        of_users = np.zeros(nodes, np.bool_)
+        if len(self.population.user_of_channel):
+            of_users[self.population.node_of_user] = True
+        counted = alive & ~of_users[state.source]
+        closing = np.zeros(len(own), np.int64)
+        closing[0::2] = np.where(forced, book.close_fee_sat * MSAT_PER_SAT, 0)
+        edges = np.flatnonzero(counted)
+        self.world.recorder.routers.extend(
+            self.routers.rows(
+                by_node(edges, np.ones(len(own), np.int64)),
+                by_node(edges, own),
+                by_node(edges, state.earned_msat),
+                by_node(edges, closing),
+                self._run_ns,
+            )
+        )
+
     def membership(self) -> Membership:
         """Who has had a channel confirmed, and who of them has all channels closed on L1; money in msat."""
         return self._channels.membership()
@@ -258,11 +323,14 @@ class LightningSystem(PaymentSystem):
         """Where the money of all channels is, in msat; routers' money is in them from the start."""
         balances, in_flight = self.state.money_msat()
         return Audit(
-            entered=self._backbone_msat + self._channels.entered_msat + self.forced.entered_msat,
+            entered=self._backbone_msat
+            + self._channels.entered_msat
+            + self.forced.entered_msat
+            + self.routers.entered_msat,
             balances=balances,
-            in_flight=in_flight,
-            fees=self._channels.fees_msat + self.forced.fees_msat,
-            left=self._channels.left_msat + self.forced.left_msat,
+            in_flight=in_flight + self.routers.pending_msat,
+            fees=self._channels.fees_msat + self.forced.fees_msat + self.routers.fees_msat,
+            left=self._channels.left_msat + self.forced.left_msat + self.routers.left_msat,
         )
 
     def capital_locked(self) -> int:

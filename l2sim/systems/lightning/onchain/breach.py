@@ -45,6 +45,8 @@ class Breaches:
 
     def _look(self) -> None:
         """Remember the best states, and publish one where it has become worth it."""
+        if self._home.quiet:
+            return
         self._environment.call_in(ns(self._rules.every_s), self._look)
         state, rules = self._home.state, self._rules
         for edge in self._mine:
@@ -128,6 +130,7 @@ class _Fight:
         claim = self._claims[0]
         closing, state = self._closing, self._home.state
         self._stop()
+        self._home.work.spend(1)
         closing.fees_sat += fee
         closing.paid_out_sat[closing.side] += claim.value_sat - fee
         due_msat = int(state.balance_msat[2 * closing.channel + closing.side])
@@ -180,6 +183,7 @@ class _Fight:
         closing, breaches = self._closing, self._breaches
         self._stop()
         closing.kind = CloseKind.BREACH_PUNISHED
+        self._home.work.spend(len(self._claims))
         closing.fees_sat += fee
         closing.paid_out_sat[1 - closing.side] += self._value_sat - fee
         breaches.punished += 1

@@ -58,7 +58,11 @@ class Breach(Config):
 
 
 class ChainRules(Config):
-    """What happens to channels on L1 beyond funding and mutual closes."""
+    """What happens to channels on L1 beyond funding and mutual closes.
+
+    Failures, breaches and update_fee begin with the payment phase; nothing fails or is cheated any more once users
+    leave, and what is under way then goes on to its end.
+    """
 
     to_self_delay_blocks: int = Field(144, ge=1, le=2_016)
     """Blocks that who publishes a commitment waits for its own money (BOLT 2; LND 144 to 2016, CLN 144, eclair 720)."""

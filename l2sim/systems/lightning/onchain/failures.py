@@ -24,6 +24,8 @@ class Failures:
 
     def _fail(self) -> None:
         """One channel's time has come; where it is not open, or its HTLCs must not be left, nothing happens."""
+        if self._home.quiet:
+            return
         self.start()
         phase = self._home.state.phase
         channel = int(self._stream.uniform() * len(phase))

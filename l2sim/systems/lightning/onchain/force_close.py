@@ -22,6 +22,7 @@ from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
+from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.onchain.config import ChainRules
 from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
 from l2sim.systems.lightning.onchain.htlc_claims import HtlcClaim
@@ -122,6 +123,7 @@ class ForceCloses:
         book: "ChannelBook",
         backbone_channels: int,
         htlcs: HtlcsOnChain | None,
+        work: DanceWork,
         on_closed: Callable[[int], object],
         name: str,
     ) -> None:
@@ -130,6 +132,8 @@ class ForceCloses:
         self.rules = rules
         self.state = state
         self.htlcs = htlcs
+        self.work = work
+        """Signatures of what gets into blocks are counted here; versions that were replaced are not."""
         self._table = table
         self._book = book
         self._backbone = backbone_channels
@@ -149,6 +153,8 @@ class ForceCloses:
         """L1 fees of the backbone's channels."""
         self.closed = 0
         """Channels done."""
+        self.quiet = False
+        """Set once users leave: nobody fails or cheats any more, so that the run can end."""
         self.given_up_sat = 0
         """Outputs that were not worth their fee."""
 
@@ -280,6 +286,7 @@ class ForceCloses:
 
     def _child_in(self, closing: Closing, fee: int) -> None:
         self.from_wallet(closing, fee)
+        self.work.spend(2)
         closing.anchors_sat -= ANCHOR_SAT
         closing.paid_out_sat[closing.side] += ANCHOR_SAT
         self._child_done(closing)
@@ -313,6 +320,7 @@ class ForceCloses:
                 closing.child_is_late = True
         closing.confirmed_height = receipt.height
         self._book.closed_ns[closing.channel] = receipt.time_ns
+        self.work.spend(1)
         closing.open_claims += 1  # until all of them are set up
         if closing.kind is CloseKind.FORCE:
             self._claim_balances(closing, receipt.height)
@@ -345,6 +353,7 @@ class ForceCloses:
             Bumper(self.chain, wish, self.most_sat_per_kvb, swept)
 
         def swept(_: Receipt, __: bytes, fee: int) -> None:
+            self.work.spend(1)
             closing.fees_sat += fee
             closing.paid_out_sat[side] += claim.value_sat - fee
             self.done_with_one(closing)

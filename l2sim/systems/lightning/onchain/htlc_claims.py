@@ -94,6 +94,7 @@ class HtlcClaim:
             bumper.stop()
         home, closing = self._home, self._closing
         assert home.htlcs is not None
+        home.work.spend(2 if by_owner else 1)
         home.htlcs.resolve(self._attempt, self._hop, fulfilled=fulfilled)
         if by_owner:
             home.from_wallet(closing, fee)

@@ -1,0 +1,1 @@
+"""Agents that look after routers' liquidity: rebalancing, swaps, splices, leases, fee policies."""
