@@ -1,20 +1,22 @@
 """CLoTH's path search compiled, whole and pruned; `search.search_reference` is its readable twin.
 
-The pruned search gives the whole search's route, or says that it cannot tell (`_UNSURE`) and the whole one is made.
-It keeps a label only if a route through it can still cost no more than a bound, the cost of a route of the least
-number of hops and of 60 sat in fees. A node h channels from the payer is h - 1 more guesses away from it:
+The pruned search gives the whole search's route, or says what it lacks to be certain of it (`_NOT_TOLD`). It keeps a
+label only if a route through it can still cost no more than a bound, the cost of a route of the hops aimed at and of
+60 sat in fees. A node h channels from the payer is h - 1 more guesses away from it:
 
     lower bound of the cost = W + 100 000 / (P x Q(h)),    Q(h) the best probability of h hops from the payer
 
 h is looked up breadth first from the payer, over channels that can carry the amount, to depth 2; all else counts
 as 3. Greedy search keeps one label a node, that of least distance D = W + 100 000 / P, and pruning must not let a
-worse one stand in for it. Where nothing is remembered it cannot: the label lost would have at least one hop more,
-which costs 100 000 x (1 / 0.6 - 1) = 66 667 or more, above what the bound allows for fees. Where something is,
-probabilities are any number, but a label that was pruned has D > bound x Q(h): as long as no label above that is
-settled before the payer is, all are the whole search's own.
+worse one stand in for it. Where the aim is the least number of hops there can be and nothing is remembered it
+cannot: the label lost would have at least one hop more, which costs 100 000 x (1 / 0.6 - 1) = 66 667 or more, above
+what the bound allows for fees. Else a label that was pruned has D > bound x Q(h): as long as no label above that is
+settled before the payer is, all are the whole search's own. If some is, or if no route is within the bound, the aim
+becomes one hop more; if nothing was pruned, there is no route.
 
 Among routes of equal distance and probability CLoTH's choice depends on the inner order of its heap, pruned labels
-included. The pruned search knows the rest of the order, and is `_UNSURE` where its route hangs on that.
+included. Where a route hangs on which of two nodes left the heap first, the search is made again, whole up to the
+distance of the two: until then its heap is CLoTH's own. After `_TRIES` the search is whole.
 """
 
 from typing import Final, NamedTuple
@@ -23,57 +25,47 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from l2sim.systems.lightning.cloth.heap import drop_first, rise
+from l2sim.systems.lightning.cloth.memory import Floats, Memory, hop_probability, recall
 from l2sim.systems.lightning.cloth.rules import (
     APRIORI,
     ATTEMPT_COST_MSAT,
     FINAL_TIMELOCK,
-    HALF_LIFE_MS,
     KNOWN,
     MAX_HOPS,
     MAX_TIMELOCK,
     MIN_PROBABILITY,
     NEVER,
     RISK_FACTOR,
+    Rules,
 )
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Whole
 
-Floats = npt.NDArray[np.float64]
-
-_UNSURE: Final = -1
+_NOT_TOLD: Final = -1
+_WIDER: Final = 1.4  # the next bound, where there is no route within the last
+_WIDEST_MSAT: Final = 3_000_000.0  # a bound beyond which pruning gains nothing
+_TRIES: Final = 6  # pruned searches before a whole one
 _FEES_MSAT: Final = 60_000.0  # what the bound allows for fees; below 66 667, see above
-_DEEPEST: Final = 3  # levels from the payer that are told apart: 1, 2, and 3 for all else
-
-
-class Memory(NamedTuple):
-    """What payers learned of pairs of nodes: rows linked by payer, and for one search by the pair's first node.
-
-    `first[payer]` and `last[payer]` are rows or -1; `used[0]` rows are in use. `failed_ms` is 0 for no failure.
-    """
-
-    first: Int32s
-    last: Int32s
-    used: Int64s
-    source: Int32s
-    target: Int32s
-    success_msat: Int64s
-    failure_msat: Int64s
-    failed_ms: Int64s
-    next: Int32s
-    next_of_node: Int32s
+_FEW: Final = 64  # nodes that are reached from the payer further than that are not all looked for
+_MARK: Final = 8  # levels are marked with this times the search's mark, above
+_FAR: Final = 3  # level of the nodes that were not reached at first
+_DEEPEST: Final = 5  # level of all nodes from there on
+_NOWHERE: Final = 7  # level of the nodes that were not reached at last
 
 
 class Scratch(NamedTuple):
     """Arrays that a search works in, kept from one search to the next.
 
-    `level[node]` is the search's mark x 4 + level, and what is known of a node counts where `known[node]` is the mark.
-    `rest[h]` is the best probability of h hops from the payer. The answer is left in
-    `route_edge` and `route_amount_msat`. `counts` holds the mark, searches, pruned searches that were enough.
+    `level[node]` is the search's mark x 8 + level, and what is known of a node counts where `known[node]` is the mark.
+    `best` and `rest` are those of `recall`. The answer is left in
+    `route_edge` and `route_amount_msat`. `counts` holds the mark, searches, and those that were whole.
     """
 
     counts: Int64s
     level: Int64s
     known: Int64s
     known_first: Int32s
+    known_chance: Floats
     own_first: Int32s
     own_next: Int32s
     distance: Int64s
@@ -84,29 +76,16 @@ class Scratch(NamedTuple):
     via: Int32s
     toward: Int32s
     tied: npt.NDArray[np.bool_]
+    queue: Int32s
+    queue_ends: Int64s
     heap: Int32s
     heap_distance: Int64s
     heap_probability: Floats
     place: Int32s
+    best: Floats
     rest: Floats
     route_edge: Int32s
     route_amount_msat: Int64s
-
-
-def make_memory(nodes: int, rows: int) -> Memory:
-    """An empty memory for payers 0 to `nodes` - 1 with room for that many rows."""
-    return Memory(
-        np.full(nodes, -1, np.int32),
-        np.full(nodes, -1, np.int32),
-        np.zeros(1, np.int64),
-        np.zeros(rows, np.int32),
-        np.zeros(rows, np.int32),
-        np.zeros(rows, np.int64),
-        np.zeros(rows, np.int64),
-        np.zeros(rows, np.int64),
-        np.full(rows, -1, np.int32),
-        np.full(rows, -1, np.int32),
-    )
 
 
 def make_scratch(network: Network) -> Scratch:
@@ -118,6 +97,7 @@ def make_scratch(network: Network) -> Scratch:
         level=np.zeros(nodes, np.int64),
         known=np.zeros(nodes, np.int64),
         known_first=np.zeros(nodes, np.int32),
+        known_chance=np.full(nodes, KNOWN),
         own_first=np.full(nodes, -1, np.int32),
         own_next=np.zeros(own + 1, np.int32),
         distance=np.zeros(nodes, np.int64),
@@ -128,145 +108,26 @@ def make_scratch(network: Network) -> Scratch:
         via=np.zeros(nodes, np.int32),
         toward=np.zeros(nodes, np.int32),
         tied=np.zeros(nodes, np.bool_),
+        queue=np.zeros(nodes, np.int32),
+        queue_ends=np.zeros(2, np.int64),
         heap=np.zeros(nodes + 1, np.int32),
         heap_distance=np.zeros(nodes + 1, np.int64),
         heap_probability=np.zeros(nodes + 1, np.float64),
         place=np.zeros(nodes, np.int32),
-        rest=np.zeros(_DEEPEST + 2, np.float64),
+        best=np.zeros(_DEEPEST, np.float64),
+        rest=np.full(_NOWHERE + 1, 1e-12),
         route_edge=np.zeros(MAX_HOPS, np.int32),
         route_amount_msat=np.zeros(MAX_HOPS, np.int64),
     )
 
 
 @njit(cache=True)
-def _rise(
-    heap: Int32s, heap_d: Int64s, heap_p: Floats, place_of: Int32s, node: Whole, d: Whole, p: float, place: Whole
-) -> None:
-    """Put a node with its distance and probability at that place of the heap or above: equal keys stay below."""
-    while place > 0:
-        parent = (place - 1) >> 1
-        if d > heap_d[parent] or (d == heap_d[parent] and p >= heap_p[parent]):
-            break
-        heap[place] = heap[parent]
-        heap_d[place] = heap_d[parent]
-        heap_p[place] = heap_p[parent]
-        place_of[heap[place]] = place
-        place = parent
-    heap[place] = node
-    heap_d[place] = d
-    heap_p[place] = p
-    place_of[node] = place
-
-
-@njit(cache=True)
-def _drop_first(heap: Int32s, heap_d: Int64s, heap_p: Floats, place_of: Int32s, size: Whole) -> None:
-    """Take the first node off a heap that had one more than `size`; equal keys change places on the way."""
-    node = heap[size]
-    d = heap_d[size]
-    p = heap_p[size]
-    place = 0
-    while True:
-        child = 2 * place + 1
-        if child >= size:
-            break
-        other = child + 1
-        if other < size and (
-            heap_d[other] < heap_d[child] or (heap_d[other] == heap_d[child] and heap_p[other] <= heap_p[child])
-        ):
-            child = other
-        if heap_d[child] > d or (heap_d[child] == d and heap_p[child] > p):
-            break
-        heap[place] = heap[child]
-        heap_d[place] = heap_d[child]
-        heap_p[place] = heap_p[child]
-        place_of[heap[place]] = place
-        place = child
-    heap[place] = node
-    heap_d[place] = d
-    heap_p[place] = p
-    place_of[node] = place
-
-
-@njit(cache=True)
-def penalty(age_ms: Whole) -> float:
-    """How much of a failure is left after that time."""
-    return float(2.0 ** (-age_ms / HALF_LIFE_MS))
-
-
-@njit(cache=True)
-def _node_probability(memory: Memory, row: Whole, amount_msat: Whole, now_ms: Whole) -> float:
-    """The probability of a hop from a node, from all that is known of its pairs: rows linked from `row` on."""
-    total = APRIORI
-    weights = 1.0
-    while row >= 0:
-        if memory.success_msat[row] >= amount_msat:
-            total += KNOWN
-            weights += 1.0
-        if memory.failed_ms[row] != 0 and amount_msat >= memory.failure_msat[row]:
-            weights += penalty(now_ms - memory.failed_ms[row])
-        row = memory.next_of_node[row]
-    return total / weights
-
-
-@njit(cache=True)
-def _pair_factor(memory: Memory, row: Whole, target: Whole, now_ms: Whole) -> float:
-    """What failures from a node to `target` leave of the hop's probability, whatever amount failed (defect D3)."""
-    factor = 1.0
-    while row >= 0:
-        if memory.target[row] == target and memory.failed_ms[row] != 0:
-            factor -= penalty(now_ms - memory.failed_ms[row])
-        row = memory.next_of_node[row]
-    return factor
-
-
-@njit(cache=True)
-def _recall(memory: Memory, payer: Whole, amount_msat: Whole, scratch: Scratch, mark: Whole) -> bool:
-    """Link what the payer knows by node, and set the best probabilities of the rest of a route.
-
-    `scratch.rest[h]` becomes the most that h hops from the payer can have.
-    """
-    known, known_first, rest = scratch.known, scratch.known_first, scratch.rest
-    best = np.full(_DEEPEST, APRIORI)
-    row = memory.first[payer]
-    remembers = bool(row >= 0)
-    while row >= 0:
-        node = memory.source[row]
-        memory.next_of_node[row] = -1
-        if known[node] != mark:
-            known[node] = mark
-            known_first[node] = row
-        else:
-            last = known_first[node]
-            while memory.next_of_node[last] >= 0:
-                last = memory.next_of_node[last]
-            memory.next_of_node[last] = row
-        row = memory.next[row]
-    row = memory.first[payer]
-    while row >= 0:
-        node = memory.source[row]
-        if known_first[node] == row and node != payer:
-            successes = 0
-            other = row
-            while other >= 0:
-                if memory.success_msat[other] >= amount_msat:
-                    successes += 1
-                other = memory.next_of_node[other]
-            chance = (APRIORI + successes * KNOWN) / (1.0 + successes)
-            for i in range(_DEEPEST):
-                if chance > best[i]:
-                    chance, best[i] = best[i], chance
-        row = memory.next[row]
-    rest[0] = 1.0
-    rest[1] = KNOWN
-    for i in range(_DEEPEST):
-        rest[i + 2] = rest[i + 1] * best[i]
-    return remembers
-
-
-@njit(cache=True)
 def _levels(
     network: Network,
     balance_msat: Int64s,
+    memory: Memory,
+    rules: Rules,
+    remembers: bool,
     payer: Whole,
     payee: Whole,
     amount_msat: Whole,
@@ -275,44 +136,100 @@ def _levels(
 ) -> Whole:
     """Mark the nodes one and two channels from the payer; returns the least hops to the payee (0: no way).
 
-    Only channels that can carry the amount count. 4 stands for 4 or more.
+    Only channels that can carry the amount count, and of which the payer does not know better. 4 stands for 4 or more.
     """
-    level, own_first, own_next = scratch.level, scratch.own_first, scratch.own_next
+    level, own_first, own_next, queue = scratch.level, scratch.own_first, scratch.own_next, scratch.queue
     start, source_at, capacity_at = network.start, network.source, network.capacity_msat
     own_edge, edge_target = network.own_edge, network.edge_target
-    base = 4 * mark
+    known, known_first = scratch.known, scratch.known_first
+    base = _MARK * mark
     level[payer] = base
     begin = network.own_start[payer]
-    usable = False
+    reached = 0
     for i in range(network.own_start[payer + 1] - 1, begin - 1, -1):
         if balance_msat[own_edge[i]] < amount_msat:
             continue
         node = edge_target[own_edge[i]]
-        own_next[i - begin] = own_first[node] if level[node] == base + 1 else -1
+        if level[node] == base + 1:
+            own_next[i - begin] = own_first[node]
+        else:
+            own_next[i - begin] = -1
+            queue[reached] = node
+            reached += 1
         own_first[node] = i - begin
         level[node] = base + 1
-        usable = True
-    if not usable:
-        return 0
     if level[payee] == base + 1:
         return 1
-    for i in range(begin, network.own_start[payer + 1]):
-        node = edge_target[own_edge[i]]
-        if level[node] != base + 1 or own_first[node] != i - begin:
-            continue
-        for k in range(start[node], start[node + 1]):
-            other = source_at[k]
-            if level[other] < base and capacity_at[k] >= amount_msat:
-                level[other] = base + 2
-    if level[payee] == base + 2:
-        return 2
+    if remembers:  # no route begins better than by the best node of level 1
+        best_near = 0.0
+        for i in range(reached):
+            chance = APRIORI
+            if known[queue[i]] == mark:
+                chance = scratch.known_chance[queue[i]]
+            best_near = max(best_near, chance)
+        if best_near < scratch.best[0]:
+            scratch.rest[2] = KNOWN * best_near
+            for i in range(_DEEPEST - 1):
+                scratch.rest[i + 3] = scratch.rest[i + 2] * scratch.best[i]
+    near = reached  # nodes up to here are of level 1
+    scratch.queue_ends[0], scratch.queue_ends[1] = 0, reached
+    if not _spread(network, memory, rules, remembers, amount_msat, near, _FEW, scratch, mark):
+        return min(level[payee] - base, 4) if level[payee] > base else 0
+    if level[payee] > base:
+        return min(level[payee] - base, 4)
     hops = 0
     for k in range(start[payee], start[payee + 1]):
-        if capacity_at[k] >= amount_msat:
-            if level[source_at[k]] > base:
-                return 3
-            hops = 4
+        source = source_at[k]
+        if capacity_at[k] < amount_msat or (hops == 4 and level[source] <= base):
+            continue
+        if remembers and known[source] == mark:
+            chance = hop_probability(memory, rules, known_first[source], payee, False, amount_msat)
+            if chance < MIN_PROBABILITY:
+                continue
+        if level[source] > base:
+            return 3
+        hops = 4
     return hops
+
+
+@njit(cache=True)
+def _spread(
+    network: Network,
+    memory: Memory,
+    rules: Rules,
+    remembers: bool,
+    amount_msat: Whole,
+    near: Whole,
+    few: Whole,
+    scratch: Scratch,
+    mark: Whole,
+) -> bool:
+    """Go on marking levels from the queue, its first `near` nodes in any case, then until it holds more than `few`.
+
+    Returns whether something is left to look at; if not, nodes that bear no level cannot be reached.
+    """
+    level, queue, known, known_first = scratch.level, scratch.queue, scratch.known, scratch.known_first
+    start, source_at, capacity_at = network.start, network.source, network.capacity_msat
+    base = _MARK * mark
+    at, reached = scratch.queue_ends[0], scratch.queue_ends[1]
+    while at < reached and (at < near or reached <= few):
+        node = queue[at]
+        at += 1
+        remembered = remembers and known[node] == mark
+        to = min(level[node] + 1, base + _DEEPEST)
+        for k in range(start[node], start[node + 1]):
+            other = source_at[k]
+            if level[other] >= base or capacity_at[k] < amount_msat:
+                continue
+            if remembered and (
+                hop_probability(memory, rules, known_first[node], other, False, amount_msat) < MIN_PROBABILITY
+            ):
+                continue
+            level[other] = to
+            queue[reached] = other
+            reached += 1
+    scratch.queue_ends[0], scratch.queue_ends[1] = at, reached
+    return bool(at < reached)
 
 
 @njit(cache=True)
@@ -320,19 +237,24 @@ def _search(
     network: Network,
     balance_msat: Int64s,
     memory: Memory,
+    rules: Rules,
     remembers: bool,
     payer: Whole,
     payee: Whole,
     amount_msat: Whole,
-    now_ms: Whole,
-    aim: Whole,
+    bound: float,
+    far: Whole,
+    careful: bool,
+    settled: Whole,
     mark: Whole,
     scratch: Scratch,
-) -> Whole:
-    """Search a route; returns its hops, 0 for none, or `_UNSURE`.
+) -> tuple[Whole, Whole]:
+    """Search a route; returns its hops, 0 for none, or `_NOT_TOLD`, and what that hangs on.
 
-    With `aim` 0 the search is whole; else it is pruned for routes of `aim` hops, the least there can be. `mark` is
-    that of `_recall` and `_levels`.
+    With `bound` 0 the search is whole; else it is pruned for routes of that cost, but whole up to the distance
+    `settled`. `careful` says that labels which were pruned may have been of use, which is then looked at. `mark` is
+    that of `recall` and `_levels`. The second number is, of a route that hangs on a tie, the distance up to which
+    the search must be whole to decide it; where there is no route, 0 if that is certain; else -1.
     """
     start, edge_at, source_at, capacity_at = network.start, network.edge, network.source, network.capacity_msat
     base_fee_at, ppm_at = network.base_fee_msat, network.fee_ppm
@@ -340,14 +262,16 @@ def _search(
     own_place, own_begin = network.own_place, network.own_start[payer]
     own_first, own_next = scratch.own_first, scratch.own_next
     level, known, known_first = scratch.level, scratch.known, scratch.known_first
+    known_chance = scratch.known_chance
     distance, weight, probability = scratch.distance, scratch.weight, scratch.probability
     amount, timelock = scratch.amount_msat, scratch.timelock
     via, toward, tied, place = scratch.via, scratch.toward, scratch.tied, scratch.place
     heap, heap_d, heap_p = scratch.heap, scratch.heap_distance, scratch.heap_probability
-    rest = scratch.rest
-    base = 4 * mark
-    pruned = aim > 0
-    bound = ATTEMPT_COST_MSAT / (KNOWN * APRIORI ** (aim - 1)) + _FEES_MSAT
+    rest, best_known = scratch.rest, scratch.best[0]
+    base = _MARK * mark
+    pruned = bound > 0.0
+    lost_from = np.int64(NEVER)  # what was pruned has this distance or more
+    nothing, no_tie = np.int64(0), np.int64(-1)
     distance[:] = NEVER
     distance[payee] = 0
     weight[payee] = 0.0
@@ -360,7 +284,7 @@ def _search(
     while size > 0:
         node = np.int64(heap[0])
         size -= 1
-        _drop_first(heap, heap_d, heap_p, place, size)
+        drop_first(heap, heap_d, heap_p, place, size)
         if node == payer:
             break
         a = amount[node]
@@ -369,15 +293,30 @@ def _search(
         at, end = start[node], start[node + 1]
         # What labels of other nodes cost at least from here, of which nothing is known or something (-1: rounding).
         least = np.int64(weight_here + ATTEMPT_COST_MSAT / (chance_here * APRIORI)) - 1
-        least_known = np.int64(weight_here + ATTEMPT_COST_MSAT * KNOWN / (chance_here * rest[2])) - 1
+        least_known = np.int64(weight_here + ATTEMPT_COST_MSAT / (chance_here * best_known)) - 1
         own = -1  # the payer's next edge into this node, where no other edge can be of use
         farthest = _DEEPEST  # levels beyond this one cannot be part of a route within the bound
-        if pruned:
-            here = level[node] - base if level[node] >= base else _DEEPEST
-            if remembers and node != payee and distance[node] + 2 > bound * rest[here]:
-                return _UNSURE
+        farthest_unknown = _DEEPEST  # nor nodes beyond this one of which nothing is known
+        cut = pruned and distance[node] > settled
+        if cut:
+            here = level[node] - base if level[node] >= base else far
+            if weight_here + ATTEMPT_COST_MSAT / (chance_here * rest[here]) > bound:
+                lost_from = min(lost_from, distance[node])
+                continue
+            if careful and distance[node] >= lost_from and distance[node] + 2 > bound * rest[here]:
+                # It may stand in for a better label that was pruned: only routes cheaper than through it are certain.
+                bound = weight_here + ATTEMPT_COST_MSAT / (chance_here * rest[here])
+                lost_from = min(lost_from, distance[node])
+                continue
             while farthest >= 0 and weight_here + ATTEMPT_COST_MSAT / (chance_here * rest[farthest + 1]) > bound:
                 farthest -= 1
+            farthest_unknown = farthest
+            while farthest_unknown > 0 and (
+                weight_here + ATTEMPT_COST_MSAT / (chance_here * APRIORI * rest[farthest_unknown]) > bound
+            ):
+                farthest_unknown -= 1
+            if farthest_unknown < _DEEPEST:
+                lost_from = min(lost_from, least_known if farthest < _DEEPEST else least)
             if farthest <= 0:
                 if farthest < 0 or here != 1:
                     continue
@@ -392,13 +331,17 @@ def _search(
                     at = end
             else:
                 at += 1
-                if farthest < _DEEPEST:
+                if farthest_unknown < _DEEPEST:
                     there = level[source_at[k]] - base
-                    if there > farthest or there < 0:
+                    if there < 0:
+                        there = far
+                    if there > farthest or (there > farthest_unknown and known[source_at[k]] != mark):
                         continue
             source = source_at[k]
             if distance[source] < least and source != payer:
                 if distance[source] < least_known or known[source] != mark:
+                    continue
+                if distance[source] < weight_here + ATTEMPT_COST_MSAT / (chance_here * known_chance[source]) - 2.0:
                     continue
             if a < minimum_at[k]:
                 continue
@@ -414,12 +357,12 @@ def _search(
                     continue
                 ppm = ppm_at[k]
                 fee = base_fee_at[k] + a // 1_000_000 * ppm + a % 1_000_000 * ppm // 1_000_000
+                if not remembered and distance[source] < least + fee:
+                    continue
                 delta = timelock_at[k]
                 chance = APRIORI
-                if remembered:
-                    chance = _node_probability(memory, known_first[source], a, now_ms)
             if remembered:
-                chance *= _pair_factor(memory, known_first[source], node, now_ms)
+                chance = hop_probability(memory, rules, known_first[source], node, source == payer, a)
             chance *= chance_here
             if chance < MIN_PROBABILITY:
                 continue
@@ -433,16 +376,18 @@ def _search(
             if new_distance == distance[source] and chance <= probability[source]:
                 rival = toward[source]
                 if (
-                    chance == probability[source]
+                    cut
+                    and chance == probability[source]
                     and rival != node
                     and distance[rival] == distance[node]
                     and probability[rival] == probability[node]
                 ):
                     tied[source] = True
                 continue
-            if pruned:
+            if cut:
                 there = level[source] - base
-                if new_weight + ATTEMPT_COST_MSAT / (chance * rest[there if there >= 0 else _DEEPEST]) > bound:
+                if new_weight + ATTEMPT_COST_MSAT / (chance * rest[there if there >= 0 else far]) > bound:
+                    lost_from = min(lost_from, new_distance)
                     continue
             if distance[source] == NEVER:
                 place[source] = size
@@ -455,20 +400,23 @@ def _search(
             via[source] = edge_at[k]
             toward[source] = node
             tied[source] = False
-            _rise(heap, heap_d, heap_p, place, source, new_distance, chance, place[source])
+            rise(heap, heap_d, heap_p, place, source, new_distance, chance, place[source])
     if node != payer:
-        return 0
-    length = 0
+        return nothing, no_tie if lost_from < NEVER else nothing
+    length = np.int64(0)
+    tie = no_tie
     while node != payee:
         if pruned and tied[node]:
-            return _UNSURE
+            tie = max(tie, distance[toward[node]])
         if length == MAX_HOPS:
-            return 0
+            return nothing, no_tie
         scratch.route_edge[length] = via[node]
         node = np.int64(toward[node])
         scratch.route_amount_msat[length] = amount[node]
         length += 1
-    return length
+    if tie >= 0:
+        return np.int64(_NOT_TOLD), tie
+    return length, no_tie
 
 
 @njit(cache=True)
@@ -476,6 +424,7 @@ def find_route(
     network: Network,
     balance_msat: Int64s,
     memory: Memory,
+    rules: Rules,
     payer: Whole,
     payee: Whole,
     amount_msat: Whole,
@@ -497,21 +446,51 @@ def find_route(
         largest = max(largest, balance_msat[network.own_edge[i]])
     if amount_msat > largest:
         return 0
-    remembers = _recall(memory, payer, amount_msat, scratch, mark)
-    least: Whole = np.int64(0)
+    known, known_first = scratch.known, scratch.known_first
+    remembers = recall(
+        memory,
+        rules,
+        payer,
+        amount_msat,
+        now_ms,
+        known,
+        known_first,
+        scratch.known_chance,
+        mark,
+        scratch.rest,
+        scratch.best,
+    )
+    least, bound, careful = np.int64(0), 0.0, remembers
     if not whole:
-        least = _levels(network, balance_msat, payer, payee, amount_msat, scratch, mark)
-        if least == 0:
-            scratch.counts[2] += 1
-            return 0
-    aim = least
-    while True:
-        length = _search(
-            network, balance_msat, memory, remembers, payer, payee, amount_msat, now_ms, aim, mark, scratch
+        least = np.int64(
+            _levels(network, balance_msat, memory, rules, remembers, payer, payee, amount_msat, scratch, mark)
         )
-        if length > 0 or aim == 0:
-            break
-        aim = np.int64(0)
-    if aim > 0:
-        scratch.counts[2] += 1
-    return length
+        if least == 0:
+            return 0
+        bound = ATTEMPT_COST_MSAT / (scratch.rest[min(least, 3)] * APRIORI ** (least - min(least, 3))) + _FEES_MSAT
+    settled = np.int64(-1)
+    far = np.int64(_FAR)
+    nodes = np.int64(len(network.start) - 1)
+    tries = 0
+    while True:
+        if bound == 0.0:
+            scratch.counts[2] += 1
+        length, hangs_on = _search(
+            network, balance_msat, memory, rules, remembers, payer, payee, amount_msat, bound, far, careful,
+            settled, mark, scratch,
+        )  # fmt: skip
+        if length > 0 or bound == 0.0 or (length == 0 and hangs_on == 0):
+            return length
+        if hangs_on > settled:  # a tie
+            settled = hangs_on
+        else:  # no route within the bound, or one that a label beyond it may have spoiled
+            bound *= _WIDER
+            careful = True
+            if far == _FAR:  # levels to the end, and what they do not reach is of no use
+                far = np.int64(_NOWHERE)
+                _spread(network, memory, rules, remembers, amount_msat, nodes, nodes, scratch, mark)
+                if scratch.level[payee] < _MARK * mark:
+                    return 0
+        tries += 1
+        if tries == _TRIES or bound > _WIDEST_MSAT:
+            bound = 0.0

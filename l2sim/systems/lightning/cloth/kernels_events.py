@@ -14,8 +14,9 @@ import numpy.typing as npt
 from numba import njit
 
 from l2sim.systems.lightning.cloth.draws import Twister, normal, uniform
-from l2sim.systems.lightning.cloth.kernels import Memory, Scratch, find_route
-from l2sim.systems.lightning.cloth.rules import HOP_MS, OFFLINE_MS, RELAX_MS, TIMEOUT_MS
+from l2sim.systems.lightning.cloth.kernels import Scratch, find_route
+from l2sim.systems.lightning.cloth.memory import Memory, record_failure, record_success, with_room
+from l2sim.systems.lightning.cloth.rules import HOP_MS, OFFLINE_MS, TIMEOUT_MS, Rules
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Whole
 
 Number = TypeVar("Number", bound=np.generic)
@@ -133,71 +134,9 @@ def _drop_first(time: Int64s, what: Int64s, size: Whole) -> None:
 
 
 @njit(cache=True)
-def _with_room(memory: Memory, rows: Whole) -> Memory:
-    """The memory itself if it has room for that many more rows, else one twice as large."""
-    old = len(memory.source)
-    if memory.used[0] + rows <= old:
-        return memory
-    ids = np.full((3, 2 * old + rows), -1, np.int32)
-    amounts = np.zeros((3, 2 * old + rows), np.int64)
-    ids[0, :old], ids[1, :old], ids[2, :old] = memory.source, memory.target, memory.next
-    amounts[0, :old], amounts[1, :old], amounts[2, :old] = memory.success_msat, memory.failure_msat, memory.failed_ms
-    spare = np.full(2 * old + rows, -1, np.int32)
-    return Memory(
-        memory.first, memory.last, memory.used, ids[0].copy(), ids[1].copy(), amounts[0].copy(), amounts[1].copy(),
-        amounts[2].copy(), ids[2].copy(), spare,
-    )  # fmt: skip
-
-
-@njit(cache=True)
-def _row(memory: Memory, payer: Whole, source: Whole, target: Whole) -> Whole:
-    """The payer's row for a pair, made if there is none; of a new one, `failed_ms` and both amounts are 0."""
-    row: Whole = memory.first[payer]
-    while row >= 0:
-        if memory.source[row] == source and memory.target[row] == target:
-            return row
-        row = memory.next[row]
-    row = memory.used[0]
-    memory.used[0] += 1
-    memory.source[row] = source
-    memory.target[row] = target
-    memory.success_msat[row] = 0
-    memory.failure_msat[row] = 0
-    memory.failed_ms[row] = 0
-    memory.next[row] = -1
-    if memory.first[payer] < 0:
-        memory.first[payer] = row
-    else:
-        memory.next[memory.last[payer]] = row
-    memory.last[payer] = row
-    return row
-
-
-@njit(cache=True)
-def _record_success(memory: Memory, payer: Whole, source: Whole, target: Whole, amount_msat: Whole) -> None:
-    row = _row(memory, payer, source, target)
-    memory.success_msat[row] = max(memory.success_msat[row], amount_msat)
-    if memory.failed_ms[row] != 0 and amount_msat > memory.failure_msat[row]:
-        memory.failure_msat[row] = amount_msat + 1
-
-
-@njit(cache=True)
-def _record_failure(
-    memory: Memory, payer: Whole, source: Whole, target: Whole, amount_msat: Whole, now_ms: Whole
-) -> None:
-    known = memory.used[0]
-    row = _row(memory, payer, source, target)
-    if row < known and amount_msat > memory.failure_msat[row] and now_ms - memory.failed_ms[row] < RELAX_MS:
-        return  # defect D9
-    memory.failure_msat[row] = amount_msat
-    memory.failed_ms[row] = now_ms
-    if amount_msat <= memory.success_msat[row]:
-        memory.success_msat[row] = max(amount_msat - 1, 0)
-
-
-@njit(cache=True)
 def first_routes(
     network: Network, balance_msat: Int64s, ledger: Ledger, payments: Whole, scratch: Scratch, memory: Memory,
+    rules: Rules,
     whole: bool,
 ) -> tuple[Int32s, Int64s, Whole]:  # fmt: skip
     """Search the first route of every payment, at time 0 (defect D4); returns the routes' columns and their length."""
@@ -210,6 +149,7 @@ def first_routes(
             network,
             balance_msat,
             memory,
+            rules,
             ledger.payer[i],
             ledger.payee[i],
             ledger.amount_msat[i],
@@ -238,11 +178,12 @@ def run_events(
     fault_probability: float,
     random: Twister,
     memory: Memory,
+    rules: Rules,
     scratch: Scratch,
     whole: bool,
 ) -> Outcome:
     """Run all payments to their end; `balance_msat` (by edge) and `ledger` change in place."""
-    edges, amounts, used = first_routes(network, balance_msat, ledger, payments, scratch, memory, whole)
+    edges, amounts, used = first_routes(network, balance_msat, ledger, payments, scratch, memory, rules, whole)
     source_of, target_of, counter_of = network.edge_source, network.edge_target, network.edge_counter
     rows = payments
     # Events never outnumber payments under way, and a payment that splits leaves while its halves come.
@@ -275,7 +216,7 @@ def run_events(
             hops = ledger.hops[i]
             if not first:
                 hops = find_route(
-                    network, balance_msat, memory, ledger.payer[i], ledger.payee[i], ledger.amount_msat[i], now,
+                    network, balance_msat, memory, rules, ledger.payer[i], ledger.payee[i], ledger.amount_msat[i], now,
                     scratch, whole,
                 )  # fmt: skip
                 if hops > 0:
@@ -292,7 +233,7 @@ def run_events(
                     hops = 0
                     if ledger.amount_msat[part] > 0:
                         hops = find_route(
-                            network, balance_msat, memory, ledger.payer[i], ledger.payee[i],
+                            network, balance_msat, memory, rules, ledger.payer[i], ledger.payee[i],
                             ledger.amount_msat[part], now, scratch, whole,
                         )  # fmt: skip
                     if hops == 0:
@@ -377,9 +318,9 @@ def run_events(
 
         elif event == RECEIVE_SUCCESS:
             ledger.end_ms[i] = now
-            memory = _with_room(memory, np.int64(ledger.hops[i]))
+            memory = with_room(memory, np.int64(ledger.hops[i]))
             for k in range(at, at + ledger.hops[i]):
-                _record_success(memory, ledger.payer[i], source_of[edges[k]], target_of[edges[k]], amounts[k])
+                record_success(memory, ledger.payer[i], source_of[edges[k]], target_of[edges[k]], amounts[k])
 
         else:  # RECEIVE_FAIL
             ledger.end_ms[i] = now
@@ -387,15 +328,15 @@ def run_events(
             if failed > 0:  # of a failure at its own hop the payer learns nothing
                 payer = ledger.payer[i]
                 balance_msat[edges[at]] += amounts[at]
-                memory = _with_room(memory, np.int64(failed + 2))
+                memory = with_room(memory, np.int64(failed + 2))
                 edge = edges[at + failed]
                 if ledger.failed_offline[i]:
-                    _record_failure(memory, payer, source_of[edge], target_of[edge], nothing, now)
-                    _record_failure(memory, payer, target_of[edge], source_of[edge], nothing, now)
+                    record_failure(memory, rules, payer, source_of[edge], target_of[edge], nothing, now)
+                    record_failure(memory, rules, payer, target_of[edge], source_of[edge], nothing, now)
                 else:
                     for k in range(at, at + failed):
-                        _record_success(memory, payer, source_of[edges[k]], target_of[edges[k]], amounts[k])
-                    _record_failure(memory, payer, source_of[edge], target_of[edge], amounts[at + failed], now)
+                        record_success(memory, payer, source_of[edges[k]], target_of[edges[k]], amounts[k])
+                    record_failure(memory, rules, payer, source_of[edge], target_of[edge], amounts[at + failed], now)
             next_event = FIND
 
         if next_event >= 0:

@@ -1,6 +1,6 @@
 """The constants of CLoTH's routing and of its events."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 # Path search.
 FINAL_TIMELOCK: Final = 40  # blocks at the payee
@@ -14,6 +14,7 @@ MIN_PROBABILITY: Final = 0.01
 APRIORI: Final = 0.6  # probability of a hop of which nothing is known
 KNOWN: Final = 0.95  # of one that worked before, and of the payer's own
 HALF_LIFE_MS: Final = 1_440_000  # of the penalty of a failure: 24 minutes (defect D2)
+MEANT_HALF_LIFE_MS: Final = 3_600_000  # the hour that was meant, lnd's default penalty half-life
 RELAX_MS: Final = 60_000  # a larger failure is ignored for so long after a smaller one
 
 # Events.
@@ -23,3 +24,11 @@ OFFLINE_MS: Final = 3_000  # until a node notices that the next one does not ans
 
 NEVER: Final = 2**62  # a distance above all others
 MAX_MSAT: Final = 2**50  # 11,259 BTC: no amount and no capacity above, so that no product passes 2**63
+
+
+class Rules(NamedTuple):
+    """What can be corrected in a run, as the kernels take it; the defaults are CLoTH's own rules."""
+
+    half_life_ms: float = float(HALF_LIFE_MS)
+    pair_by_amount: bool = False
+    fresh_records: bool = False

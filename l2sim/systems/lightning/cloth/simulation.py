@@ -6,8 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.systems.lightning.cloth.draws import after_payments
-from l2sim.systems.lightning.cloth.kernels import make_memory, make_scratch
+from l2sim.systems.lightning.cloth.kernels import make_scratch
 from l2sim.systems.lightning.cloth.kernels_events import Ledger, make_ledger, run_events
+from l2sim.systems.lightning.cloth.memory import make_memory
+from l2sim.systems.lightning.cloth.rules import Rules
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Payments
 
 Flags = npt.NDArray[np.bool_]
@@ -62,10 +64,10 @@ def simulate(
     random = after_payments(seed, network.node_count, payments.payer, payments.payee)
     memory = make_memory(network.node_count, max(64, 2 * count))
     outcome = run_events(
-        network, balance, ledger, count, mpp, fault_probability, random, memory, scratch, whole_searches
+        network, balance, ledger, count, mpp, fault_probability, random, memory, Rules(), scratch, whole_searches
     )
     return _fold(payments, ledger, outcome.route_edge, outcome.route_amount_msat, balance, (
-        int(outcome.events), int(scratch.counts[1]), int(scratch.counts[2])
+        int(outcome.events), int(scratch.counts[1]), int(scratch.counts[1] - scratch.counts[2])
     ))  # fmt: skip
 
 
