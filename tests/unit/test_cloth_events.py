@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from l2sim.systems.lightning.cloth.names import CORRECTIONS
 from l2sim.systems.lightning.cloth.output import payment_lines
 from l2sim.systems.lightning.cloth.reference import Generator, Reference
 from l2sim.systems.lightning.cloth.simulation import simulate
@@ -89,6 +90,28 @@ def test_offline_nodes_cost_time():
     assert failures(certain)["FailTimeoutExpired"].tolist() == [True]
 
 
+def same_as_plain(network, balance_msat, given, **settings):
+    """Run compiled and plain events, hold every payment and balance equal; returns the results."""
+    expected = Reference(network, balance_msat, given, **settings)
+    rows = expected.run()
+    results = simulate(network, balance_msat, given, **settings)
+    assert np.array_equal(results.balance_msat, expected.balance)
+    counter = network.edge_counter
+    assert np.array_equal(results.balance_msat + results.balance_msat[counter], balance_msat + balance_msat[counter])
+    for i, payment in enumerate(rows):
+        parts = payment.halves or [payment]
+        assert results.end_ms[i] == max(part.end_ms for part in parts)
+        assert results.succeeded[i] == all(part.succeeded for part in parts)
+        assert results.timed_out[i] == any(part.timed_out for part in parts)
+        assert results.attempts[i] == sum(part.attempts for part in parts)
+        assert results.offline[i] == sum(part.offline for part in parts)
+        assert results.no_balance[i] == sum(part.no_balance for part in parts)
+        assert results.split[i] == bool(payment.halves)
+        longest = max(reversed(parts), key=lambda part: len(part.route or []))
+        assert route(results, i) == [edge for edge, _ in longest.route or []]
+    return results
+
+
 @pytest.mark.parametrize("fault_probability", [0.0, 0.1])
 @pytest.mark.parametrize("mpp", [False, True])
 def test_compiled_events_are_the_plain_ones(mpp, fault_probability):
@@ -98,28 +121,57 @@ def test_compiled_events_are_the_plain_ones(mpp, fault_probability):
         network, balance_msat = random_network(rng, 30, 60)
         # Many at a time, so that events meet at one millisecond and payments compete for the same channels.
         given = drawn(30, 60, 600.0 if seed % 2 else 30.0, rate_per_s=100.0, seed=seed + 1)
-        expected = Reference(
-            network, balance_msat, given, mpp=mpp, seed=seed + seed % 3, fault_probability=fault_probability
-        )
-        rows = expected.run()
-        results = simulate(
-            network, balance_msat, given, mpp=mpp, seed=seed + seed % 3, fault_probability=fault_probability
-        )
-        assert np.array_equal(results.balance_msat, expected.balance)
-        for i, payment in enumerate(rows):
-            parts = payment.halves or [payment]
-            assert results.end_ms[i] == max(part.end_ms for part in parts)
-            assert results.succeeded[i] == all(part.succeeded for part in parts)
-            assert results.attempts[i] == sum(part.attempts for part in parts)
-            assert results.offline[i] == sum(part.offline for part in parts)
-            assert results.no_balance[i] == sum(part.no_balance for part in parts)
-            assert results.split[i] == bool(payment.halves)
-            longest = max(reversed(parts), key=lambda part: len(part.route or []))
-            assert route(results, i) == [edge for edge, _ in longest.route or []]
+        settings = {"mpp": mpp, "seed": seed + seed % 3, "fault_probability": fault_probability}
+        results = same_as_plain(network, balance_msat, given, **settings)
         split += int(results.split.sum())
         retried += int((results.attempts > 1).sum())
     assert retried > 10
     assert (split > 0) == mpp
+
+
+@pytest.mark.parametrize("corrected", [*([name] for name in CORRECTIONS), list(CORRECTIONS)], ids="-".join)
+def test_corrected_events_are_the_plain_ones(corrected):
+    rng = np.random.default_rng(12)
+    for seed in range(3):
+        network, balance_msat = random_network(rng, 30, 60)
+        given = drawn(30, 60, 600.0, rate_per_s=100.0, seed=seed + 1)
+        settings = {"mpp": True, "seed": seed, "fault_probability": 0.1}
+        results = same_as_plain(network, balance_msat, given, corrected=corrected, **settings)
+        if "atomic" in corrected and results.split.any():
+            halves = results.split & ~results.succeeded
+            assert halves.any() or results.succeeded[results.split].all()
+
+
+def test_halves_settle_together_where_that_is_corrected():
+    """The second half never gets through the only channel that is left; the first is kept, or given back."""
+    network, balance_msat = build(
+        3, [Channel(0, 1, 10**6, 0), Channel(1, 2, 100, 300, policy_a=(0, 0, 0, 40)), Channel(0, 2, 310, 0)]
+    )
+    given = payments((0, 2, 620, 7))
+    kept = simulate(network, balance_msat, given, mpp=True, seed=3)
+    given_back = simulate(network, balance_msat, given, mpp=True, seed=3, corrected=["atomic"])
+    assert kept.split.tolist() == given_back.split.tolist() == [True]
+    assert kept.succeeded.tolist() == given_back.succeeded.tolist() == [False]
+    assert kept.balance_msat[5] == 310
+    assert np.array_equal(given_back.balance_msat, balance_msat)
+
+
+def test_a_payee_that_is_offline_fails_the_payment_where_that_is_corrected():
+    network, balance_msat = build(3, [Channel(0, 1, 10**7, 0), Channel(1, 2, 10**7, 0)])
+    given = payments((0, 2, 1_000, 1))
+    results = simulate(network, balance_msat, given, mpp=False, seed=3, fault_probability=1.0, corrected=["offline"])
+    assert not results.succeeded[0]
+    assert results.attempts[0] == 2  # the payer has learned that the other node is not there
+    assert failures(results)["FailOfflineNode"].tolist() == [True]
+    assert results.offline[0] == 1
+
+
+def test_a_payment_ends_on_time_where_that_is_corrected():
+    network, balance_msat = build(3, [Channel(0, 1, 10**7, 0), Channel(1, 2, 10**7, 0)])
+    given = payments((0, 2, 1_000, 1))
+    settings = {"mpp": False, "seed": 3, "fault_probability": 1.0}
+    assert simulate(network, balance_msat, given, **settings).end_ms[0] == 63_001
+    assert simulate(network, balance_msat, given, corrected=["timeouts"], **settings).end_ms[0] == 60_001
 
 
 def test_statistics_need_every_batch():

@@ -158,6 +158,7 @@ def _levels(
             reached += 1
         own_first[node] = i - begin
         level[node] = base + 1
+    scratch.queue_ends[0], scratch.queue_ends[1] = 0, reached
     if level[payee] == base + 1:
         return 1
     if remembers:  # no route begins better than by the best node of level 1
@@ -172,11 +173,11 @@ def _levels(
             for i in range(_DEEPEST - 1):
                 scratch.rest[i + 3] = scratch.rest[i + 2] * scratch.best[i]
     near = reached  # nodes up to here are of level 1
-    scratch.queue_ends[0], scratch.queue_ends[1] = 0, reached
-    if not _spread(network, memory, rules, remembers, amount_msat, near, _FEW, scratch, mark):
-        return min(level[payee] - base, 4) if level[payee] > base else 0
+    unsure = _spread(network, memory, rules, remembers, amount_msat, near, _FEW, scratch, mark)
     if level[payee] > base:
-        return min(level[payee] - base, 4)
+        return level[payee] - base if level[payee] < base + 4 else np.int64(4)
+    if not unsure:
+        return 0
     hops = 0
     for k in range(start[payee], start[payee + 1]):
         source = source_at[k]
@@ -445,6 +446,7 @@ def find_route(
     for i in range(network.own_start[payer], network.own_start[payer + 1]):
         largest = max(largest, balance_msat[network.own_edge[i]])
     if amount_msat > largest:
+        scratch.counts[2] += np.int64(whole)
         return 0
     known, known_first = scratch.known, scratch.known_first
     remembers = recall(
@@ -467,8 +469,9 @@ def find_route(
         )
         if least == 0:
             return 0
-        bound = ATTEMPT_COST_MSAT / (scratch.rest[min(least, 3)] * APRIORI ** (least - min(least, 3))) + _FEES_MSAT
-    settled = np.int64(-1)
+        chance = scratch.rest[least] if least < 4 else scratch.rest[3] * APRIORI
+        bound = ATTEMPT_COST_MSAT / chance + _FEES_MSAT
+    settled: Whole = np.int64(-1)
     far = np.int64(_FAR)
     nodes = np.int64(len(network.start) - 1)
     tries = 0

@@ -7,6 +7,7 @@ Numba's cache does not see changes of functions that come from other modules: wh
 must touch this file too.
 """
 
+import math
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -31,6 +32,7 @@ FORWARD_FAIL: Final = 5
 RECEIVE_SUCCESS: Final = 6
 RECEIVE_FAIL: Final = 7
 
+_REFUSED: Final = -1
 UNKNOWN_ROUTE: Final = -2  # in `route_at`: not searched yet
 _MEAN_HOPS: Final = 4  # room for routes at the start, which grows
 
@@ -39,6 +41,8 @@ class Ledger(NamedTuple):
     """Payments as they go: one row each, then two for each that is split (`first_half` says where, or -1).
 
     Times in ms. `route_at` and `hops` say where the last route stands; 0 hops if there was none.
+    `failed_hop` is `_REFUSED` where the payee refused. `other_half`, `given_up` and `held` are those of halves that
+    are settled together.
     """
 
     payer: Int32s
@@ -57,6 +61,18 @@ class Ledger(NamedTuple):
     hop: Int32s
     failed_hop: Int32s
     failed_offline: npt.NDArray[np.bool_]
+    other_half: Int32s
+    given_up: npt.NDArray[np.bool_]
+    held: npt.NDArray[np.bool_]
+
+
+class Outages(NamedTuple):
+    """When nodes are offline: those of node v from `first[v]` to `first[v + 1]`, in ms; `at[v]` is the next one."""
+
+    first: Int64s
+    begin_ms: Int64s
+    end_ms: Int64s
+    at: Int64s
 
 
 class Outcome(NamedTuple):
@@ -93,6 +109,9 @@ def make_ledger(payer: Int32s, payee: Int32s, amount_msat: Int64s, start_ms: Int
         hop=np.zeros(rows, np.int32),
         failed_hop=np.zeros(rows, np.int32),
         failed_offline=np.zeros(rows, np.bool_),
+        other_half=np.full(rows, -1, np.int32),
+        given_up=np.zeros(rows, np.bool_),
+        held=np.zeros(rows, np.bool_),
     )
 
 
@@ -179,17 +198,19 @@ def run_events(
     random: Twister,
     memory: Memory,
     rules: Rules,
+    outages: Outages,
     scratch: Scratch,
     whole: bool,
 ) -> Outcome:
     """Run all payments to their end; `balance_msat` (by edge) and `ledger` change in place."""
-    edges, amounts, used = first_routes(network, balance_msat, ledger, payments, scratch, memory, rules, whole)
+    searched = 0 if rules.live_routes else payments
+    edges, amounts, used = first_routes(network, balance_msat, ledger, searched, scratch, memory, rules, whole)
     source_of, target_of, counter_of = network.edge_source, network.edge_target, network.edge_counter
     rows = payments
     # Events never outnumber payments under way, and a payment that splits leaves while its halves come.
     time = np.empty(len(ledger.payer) + 2, np.int64)
     what = np.empty(len(ledger.payer) + 2, np.int64)
-    size = np.int64(0)
+    size: Whole = np.int64(0)
     nothing = np.int64(0)
     events = 0
     for i in range(payments):
@@ -209,12 +230,16 @@ def run_events(
         if event == FIND:
             ledger.attempts[i] += 1
             if now > ledger.start_ms[i] + TIMEOUT_MS:
-                ledger.end_ms[i] = now
+                ledger.end_ms[i] = ledger.start_ms[i] + TIMEOUT_MS if rules.deadlines else now
                 ledger.timed_out[i] = True
+                size = _give_up(ledger, i, time, what, size, now)
                 continue
             first = ledger.attempts[i] == 1
             hops = ledger.hops[i]
-            if not first:
+            if ledger.given_up[i]:
+                ledger.end_ms[i] = now
+                continue
+            if not first or rules.live_routes:
                 hops = find_route(
                     network, balance_msat, memory, rules, ledger.payer[i], ledger.payee[i], ledger.amount_msat[i], now,
                     scratch, whole,
@@ -247,6 +272,8 @@ def run_events(
                         ledger.payee[part] = ledger.payee[i]
                         ledger.start_ms[part] = ledger.start_ms[i]
                         ledger.attempts[part] = 1
+                        if rules.atomic:
+                            ledger.other_half[part] = 2 * rows + 1 - part
                         _push(time, what, size, now, 8 * part + SEND)
                         size += 1
                     rows += 2
@@ -254,10 +281,13 @@ def run_events(
                     ledger.end_ms[i] = now
             else:
                 ledger.end_ms[i] = now
+                size = _give_up(ledger, i, time, what, size, now)
 
         elif event == SEND:
             offline = uniform(random) < fault_probability
             edge = edges[at]
+            if rules.node_state:
+                offline = _is_out(outages, target_of[edge], now)
             ledger.hop[i] = 0
             if offline:
                 ledger.offline[i] += 1
@@ -268,7 +298,7 @@ def run_events(
             else:
                 balance_msat[edge] -= amounts[at]
                 next_event = RECEIVE if ledger.hops[i] == 1 else FORWARD
-                at_ms = _after_hop(now, random)
+                at_ms = _after_hop(now, random, rules)
             if next_event == RECEIVE_FAIL:
                 ledger.failed_hop[i] = 0
                 ledger.failed_offline[i] = offline
@@ -279,6 +309,8 @@ def run_events(
             last = hop == ledger.hops[i] - 1
             offline = uniform(random) < fault_probability and not last
             edge = edges[at + hop]
+            if rules.node_state:
+                offline = _is_out(outages, target_of[edge], now)
             if offline or balance_msat[edge] < amounts[at + hop]:
                 if offline:
                     ledger.offline[i] += 1
@@ -288,33 +320,47 @@ def run_events(
                 ledger.failed_offline[i] = offline
                 ledger.hop[i] = hop - 1
                 next_event = RECEIVE_FAIL if hop == 1 else FORWARD_FAIL
-                at_ms = _after_hop(now, random) + (OFFLINE_MS if offline else 0)
+                at_ms = _after_hop(now, random, rules) + (OFFLINE_MS if offline else 0)
             else:
                 balance_msat[edge] -= amounts[at + hop]
                 next_event = RECEIVE if last else FORWARD
-                at_ms = _after_hop(now, random)
+                at_ms = _after_hop(now, random, rules)
 
         elif event == RECEIVE:
-            ledger.succeeded[i] = True
             last_hop = ledger.hops[i] - 1
-            balance_msat[counter_of[edges[at + last_hop]]] += amounts[at + last_hop]
-            ledger.hop[i] = last_hop - 1
-            next_event = RECEIVE_SUCCESS if last_hop == 0 else FORWARD_SUCCESS
-            at_ms = _after_hop(now, random)
+            other = ledger.other_half[i]
+            if ledger.given_up[i] or (rules.deadlines and now > ledger.start_ms[i] + TIMEOUT_MS):
+                ledger.failed_hop[i] = _REFUSED
+                ledger.hop[i] = last_hop
+                ledger.held[i] = False
+                next_event = RECEIVE_FAIL if last_hop == 0 else FORWARD_FAIL
+            elif other >= 0 and not ledger.held[other] and not ledger.succeeded[other]:
+                ledger.held[i] = True
+                continue
+            else:
+                if other >= 0 and ledger.held[other]:
+                    ledger.held[other] = False
+                    _push(time, what, size, now, 8 * other + RECEIVE)
+                    size += 1
+                ledger.succeeded[i] = True
+                balance_msat[counter_of[edges[at + last_hop]]] += amounts[at + last_hop]
+                ledger.hop[i] = last_hop - 1
+                next_event = RECEIVE_SUCCESS if last_hop == 0 else FORWARD_SUCCESS
+            at_ms = _after_hop(now, random, rules)
 
         elif event == FORWARD_SUCCESS:
             hop = ledger.hop[i]
             balance_msat[counter_of[edges[at + hop]]] += amounts[at + hop]
             ledger.hop[i] = hop - 1
             next_event = RECEIVE_SUCCESS if hop == 0 else FORWARD_SUCCESS
-            at_ms = _after_hop(now, random)
+            at_ms = _after_hop(now, random, rules)
 
         elif event == FORWARD_FAIL:
             hop = ledger.hop[i]
             balance_msat[edges[at + hop]] += amounts[at + hop]
             ledger.hop[i] = hop - 1
             next_event = RECEIVE_FAIL if hop == 1 else FORWARD_FAIL
-            at_ms = _after_hop(now, random)
+            at_ms = _after_hop(now, random, rules)
 
         elif event == RECEIVE_SUCCESS:
             ledger.end_ms[i] = now
@@ -325,9 +371,18 @@ def run_events(
         else:  # RECEIVE_FAIL
             ledger.end_ms[i] = now
             failed = ledger.failed_hop[i]
-            if failed > 0:  # of a failure at its own hop the payer learns nothing
-                payer = ledger.payer[i]
+            if failed == _REFUSED:
                 balance_msat[edges[at]] += amounts[at]
+                if not ledger.given_up[i]:
+                    ledger.timed_out[i] = True
+                    ledger.end_ms[i] = ledger.start_ms[i] + TIMEOUT_MS
+                    size = _give_up(ledger, i, time, what, size, now)
+                continue
+            # Of a failure at its own hop the payer learns nothing, unless it sees that the other node is not there.
+            if failed > 0 or (rules.node_state and ledger.failed_offline[i]):
+                payer = ledger.payer[i]
+                if failed > 0:
+                    balance_msat[edges[at]] += amounts[at]
                 memory = with_room(memory, np.int64(failed + 2))
                 edge = edges[at + failed]
                 if ledger.failed_offline[i]:
@@ -346,9 +401,36 @@ def run_events(
 
 
 @njit(cache=True)
-def _after_hop(now_ms: Whole, random: Twister) -> Whole:
+def _after_hop(now_ms: Whole, random: Twister, rules: Rules) -> Whole:
     """When a message sent now over one hop arrives."""
-    return np.int64(now_ms + HOP_MS + normal(random))
+    deviate = normal(random)
+    sigma = rules.latency_sigma
+    if sigma > 0.0:
+        return np.int64(now_ms + HOP_MS * math.exp(sigma * deviate - 0.5 * sigma * sigma))
+    return np.int64(now_ms + HOP_MS + deviate)
+
+
+@njit(cache=True)
+def _is_out(outages: Outages, node: Whole, now_ms: Whole) -> bool:
+    """Whether a node is offline now; time goes forward from call to call."""
+    at = outages.at[node]
+    while at < outages.first[node + 1] and outages.end_ms[at] <= now_ms:
+        at += 1
+    outages.at[node] = at
+    return bool(at < outages.first[node + 1] and outages.begin_ms[at] <= now_ms)
+
+
+@njit(cache=True)
+def _give_up(ledger: Ledger, i: Whole, time: Int64s, what: Int64s, size: Whole, now_ms: Whole) -> Whole:
+    """Give up the other half of a payment that is settled whole or not at all; returns the size of the heap."""
+    other = ledger.other_half[i]
+    if other < 0 or ledger.given_up[other]:
+        return size
+    ledger.given_up[other] = True
+    if ledger.held[other]:
+        _push(time, what, size, now_ms, 8 * other + RECEIVE)
+        size += 1
+    return size
 
 
 @njit(cache=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from l2sim.errors import ResultsError
 from l2sim.systems.lightning.cloth.simulation import Results
-from l2sim.systems.lightning.cloth.statistics import QUANTILE, batch_means, totals
+from l2sim.systems.lightning.cloth.statistics import CLOTH_QUANTILE, QUANTILE, batch_means, totals
 
 HEADER: Final = (
     "id,sender_id,receiver_id,amount,start_time,end_time,mpp,is_success,no_balance_count,offline_node_count,"
@@ -59,9 +59,10 @@ def write_results(results: Results, settings: dict[str, Any], folder: Path, *, f
     The folder is filled under a temporary name beside its place and renamed when whole. Raises ResultsError.
     """
     refuse_existing(folder, force)
+    quantile = QUANTILE if "intervals" in settings.get("corrected", ()) else CLOTH_QUANTILE
     files = {
         PAYMENTS_FILE: "\n".join(payment_lines(results)) + "\n",
-        CLOTH_FILE: json.dumps(batch_means(results), indent=4) + "\n",
+        CLOTH_FILE: json.dumps(batch_means(results, quantile), indent=4) + "\n",
         SUMMARY_FILE: json.dumps(summary(results, settings), indent=2) + "\n",
     }
     try:

@@ -1,12 +1,15 @@
 """CLoTH's events in plain Python: the readable twin of `kernels_events`, with the plain search."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from l2sim.systems.lightning.cloth.corrections import rules_of, spread
 from l2sim.systems.lightning.cloth.rules import HOP_MS, OFFLINE_MS, TIMEOUT_MS
 from l2sim.systems.lightning.cloth.search import Belief, Route, search_reference
+from l2sim.systems.lightning.cloth.simulation import outages_of
 from l2sim.systems.lightning.cloth.tables import Int64s, Network, Payments
 
 
@@ -59,6 +62,11 @@ class Attempted:
     failed_hop: int = 0
     failed_offline: bool = False
     halves: list["Attempted"] = field(default_factory=list)
+    other: "Attempted | None" = None
+    """The other half, if they are settled together."""
+    held: bool = False
+    given_up: bool = False
+    refused: bool = False
 
 
 class _Events:
@@ -99,7 +107,7 @@ class Reference:
 
     def __init__(
         self, network: Network, balance_msat: Int64s, payments: Payments, *, mpp: bool, seed: int,
-        fault_probability: float = 0.0,
+        fault_probability: float = 0.0, corrected: Collection[str] = (),
     ) -> None:  # fmt: skip
         self._network = network
         self.balance = balance_msat.copy()
@@ -107,6 +115,10 @@ class Reference:
         self._fault_probability = fault_probability
         self._beliefs: dict[int, Belief] = {}
         self._events = _Events()
+        self._rules = rules_of(corrected)
+        if "amounts" in corrected:
+            payments = spread(payments, seed)
+        self._outages = outages_of(network, payments, fault_probability, seed, corrected)
         columns = (column.tolist() for column in payments)
         self.payments = [Attempted(*row) for row in zip(*columns, strict=True)]
         self._random = self._generator(seed)
@@ -114,7 +126,8 @@ class Reference:
     def run(self) -> list[Attempted]:
         """Make all payments."""
         for payment in self.payments:
-            payment.route = self._route(payment, 0)  # on initial balances (defect D4)
+            if not self._rules.live_routes:
+                payment.route = self._route(payment, 0)  # on initial balances (defect D4)
         for payment in self.payments:
             self._events.put(payment.start_ms, "find", payment)
         while self._events.heap:
@@ -135,17 +148,29 @@ class Reference:
             random.uniform()
         return random
 
+    def _belief(self, payer: int) -> Belief:
+        return self._beliefs.setdefault(payer, Belief(rules=self._rules))
+
     def _route(self, payment: Attempted, now_ms: int) -> Route | None:
-        belief = self._beliefs.setdefault(payment.payer, Belief())
+        belief = self._belief(payment.payer)
         return search_reference(
             self._network, self.balance, belief, payment.payer, payment.payee, payment.amount_msat, now_ms
         )
 
     def _hop(self, now_ms: int) -> int:
-        return int(now_ms + HOP_MS + self._random.normal())
+        deviate, sigma = self._random.normal(), self._rules.latency_sigma
+        if sigma > 0:
+            return int(now_ms + HOP_MS * math.exp(sigma * deviate - sigma * sigma / 2))
+        return int(now_ms + HOP_MS + deviate)
 
-    def _is_offline(self) -> bool:
-        return self._random.uniform() < self._fault_probability  # thrown at every hop (defect D7)
+    def _is_offline(self, edge: int, now_ms: int, last: bool = False) -> bool:
+        coin = self._random.uniform() < self._fault_probability  # thrown at every hop (defect D7)
+        if not self._rules.node_state:
+            return coin and not last
+        first, begin_ms, end_ms = self._outages
+        node = self._ends(edge)[1]
+        ours = slice(int(first[node]), int(first[node + 1]))
+        return bool(((begin_ms[ours] <= now_ms) & (now_ms < end_ms[ours])).any())
 
     def _ends(self, edge: int) -> tuple[int, int]:
         return int(self._network.edge_source[edge]), int(self._network.edge_target[edge])
@@ -153,15 +178,22 @@ class Reference:
     def _find(self, payment: Attempted, now_ms: int) -> None:
         payment.attempts += 1
         if now_ms > payment.start_ms + TIMEOUT_MS:
-            payment.end_ms, payment.timed_out = now_ms, True
+            payment.end_ms = payment.start_ms + TIMEOUT_MS if self._rules.deadlines else now_ms
+            payment.timed_out = True
+            self._give_up_other(payment, now_ms)
             return
-        route = payment.route if payment.attempts == 1 else self._route(payment, now_ms)
+        if payment.given_up:
+            payment.end_ms = now_ms
+            return
+        searched = payment.attempts == 1 and not self._rules.live_routes
+        route = payment.route if searched else self._route(payment, now_ms)
         if route is not None:
             payment.route = route
             self._events.put(now_ms, "send", payment)
             return
         payment.end_ms = now_ms
         if payment.attempts > 1 or not self._mpp:
+            self._give_up_other(payment, now_ms)
             return
         half = payment.amount_msat // 2
         halves = []
@@ -171,6 +203,8 @@ class Reference:
             halves.append(part)
         if all(part.route is not None for part in halves):  # only once, only in two (defect D5)
             payment.halves = halves
+            if self._rules.atomic:
+                halves[0].other, halves[1].other = halves[1], halves[0]
             for part in halves:
                 self._events.put(now_ms, "send", part)
 
@@ -178,7 +212,7 @@ class Reference:
         route = payment.route or []
         edge, amount_msat = route[0]
         payment.hop = payment.failed_hop = 0
-        if self._is_offline():
+        if self._is_offline(edge, now_ms):
             payment.offline += 1
             payment.failed_offline = True
             self._events.put(now_ms + OFFLINE_MS, "receive_fail", payment)
@@ -195,7 +229,7 @@ class Reference:
         payment.hop += 1
         edge, amount_msat = route[payment.hop]
         last = payment.hop == len(route) - 1
-        offline = self._is_offline() and not last
+        offline = self._is_offline(edge, now_ms, last)
         if not offline and self.balance[edge] >= amount_msat:
             self.balance[edge] -= amount_msat
             self._events.put(self._hop(now_ms), "receive" if last else "forward", payment)
@@ -208,10 +242,28 @@ class Reference:
         self._events.put(at_ms, "receive_fail" if payment.hop == 0 else "forward_fail", payment)
 
     def _receive(self, payment: Attempted, now_ms: int) -> None:
-        route = payment.route or []
-        payment.succeeded = True
+        route, other = payment.route or [], payment.other
+        late = self._rules.deadlines and now_ms > payment.start_ms + TIMEOUT_MS
         payment.hop = len(route) - 1
-        self._pass_back(payment, now_ms)
+        if payment.given_up or late:
+            payment.refused, payment.held = True, False
+            self._events.put(self._hop(now_ms), "receive_fail" if payment.hop == 0 else "forward_fail", payment)
+        elif other is not None and not other.held and not other.succeeded:
+            payment.held = True
+        else:
+            if other is not None and other.held:
+                other.held = False
+                self._events.put(now_ms, "receive", other)
+            payment.succeeded = True
+            self._pass_back(payment, now_ms)
+
+    def _give_up_other(self, payment: Attempted, now_ms: int) -> None:
+        other = payment.other
+        if other is None or other.given_up:
+            return
+        other.given_up = True
+        if other.held:
+            self._events.put(now_ms, "receive", other)
 
     def _forward_success(self, payment: Attempted, now_ms: int) -> None:
         self._pass_back(payment, now_ms)
@@ -231,16 +283,24 @@ class Reference:
 
     def _receive_success(self, payment: Attempted, now_ms: int) -> None:
         payment.end_ms = now_ms
-        belief = self._beliefs.setdefault(payment.payer, Belief())
+        belief = self._belief(payment.payer)
         for edge, amount_msat in payment.route or []:
             belief.record_success(*self._ends(edge), amount_msat)
 
     def _receive_fail(self, payment: Attempted, now_ms: int) -> None:
         payment.end_ms = now_ms
         route = payment.route or []
-        if payment.failed_hop > 0:  # of a failure at its own hop the payer learns nothing
-            belief = self._beliefs.setdefault(payment.payer, Belief())
+        if payment.refused:
             self.balance[route[0][0]] += route[0][1]
+            if not payment.given_up:
+                payment.timed_out, payment.end_ms = True, payment.start_ms + TIMEOUT_MS
+                self._give_up_other(payment, now_ms)
+            return
+        # Of a failure at its own hop the payer learns nothing, unless it sees that the other node is not there.
+        if payment.failed_hop > 0 or (self._rules.node_state and payment.failed_offline):
+            belief = self._belief(payment.payer)
+            if payment.failed_hop > 0:
+                self.balance[route[0][0]] += route[0][1]
             edge, amount_msat = route[payment.failed_hop]
             source, target = self._ends(edge)
             if payment.failed_offline:

@@ -30,5 +30,18 @@ class Rules(NamedTuple):
     """What can be corrected in a run, as the kernels take it; the defaults are CLoTH's own rules."""
 
     half_life_ms: float = float(HALF_LIFE_MS)
+    """Of the penalty of a failure."""
     pair_by_amount: bool = False
+    """What is known of a pair counts for the amounts that it is about."""
     fresh_records: bool = False
+    """A record of a success alone does not count as a failure of 0 msat at time 0."""
+    live_routes: bool = False
+    """First routes are searched when their payments begin."""
+    atomic: bool = False
+    """Halves are settled together or not at all."""
+    latency_sigma: float = 0.0
+    """Standard deviation of the logarithm of a hop's time; 0 for CLoTH's."""
+    node_state: bool = False
+    """Nodes are offline for a time, the payee's included."""
+    deadlines: bool = False
+    """A payment ends when its time is up, whatever is under way."""

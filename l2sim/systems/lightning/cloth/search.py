@@ -15,13 +15,13 @@ from l2sim.systems.lightning.cloth.rules import (
     APRIORI,
     ATTEMPT_COST_MSAT,
     FINAL_TIMELOCK,
-    HALF_LIFE_MS,
     KNOWN,
     MAX_HOPS,
     MAX_TIMELOCK,
     MIN_PROBABILITY,
     RELAX_MS,
     RISK_FACTOR,
+    Rules,
 )
 from l2sim.systems.lightning.cloth.tables import Int64s, Network
 
@@ -43,6 +43,7 @@ class Belief:
     """What one payer learned: records by first node and second node of a pair."""
 
     pairs: dict[int, dict[int, PairRecord]] = field(default_factory=dict)
+    rules: Rules = field(default_factory=Rules)
 
     def record_success(self, source: int, target: int, amount_msat: int) -> None:
         """An amount went through."""
@@ -57,6 +58,8 @@ class Belief:
         record = records.get(target)
         if record is None:
             record = records[target] = PairRecord()
+        elif record.failed_ms == 0 and self.rules.fresh_records:
+            pass
         elif amount_msat > record.failure_msat and now_ms - record.failed_ms < RELAX_MS:
             return
         record.failure_msat, record.failed_ms = amount_msat, now_ms
@@ -71,7 +74,7 @@ class Belief:
                 total += KNOWN
                 weights += 1.0
             if record.failed_ms != 0 and amount_msat >= record.failure_msat:
-                weights += penalty(now_ms - record.failed_ms)
+                weights += penalty(now_ms - record.failed_ms, self.rules.half_life_ms)
         return total / weights
 
     def pair_factor(self, source: int, target: int, now_ms: int) -> float:
@@ -79,12 +82,22 @@ class Belief:
         record = self.pairs.get(source, {}).get(target)
         if record is None or record.failed_ms == 0:
             return 1.0
-        return 1.0 - penalty(now_ms - record.failed_ms)
+        return 1.0 - penalty(now_ms - record.failed_ms, self.rules.half_life_ms)
+
+    def hop_probability(self, source: int, target: int, amount_msat: int, now_ms: int) -> float:
+        """The probability of a hop of another node."""
+        record = self.pairs.get(source, {}).get(target)
+        if record is not None and self.rules.pair_by_amount:
+            if record.success_msat >= amount_msat:
+                return KNOWN
+            if amount_msat < record.failure_msat:
+                return self.node_probability(source, amount_msat, now_ms)
+        return self.node_probability(source, amount_msat, now_ms) * self.pair_factor(source, target, now_ms)
 
 
-def penalty(age_ms: int) -> float:
+def penalty(age_ms: int, half_life_ms: float) -> float:
     """How much of a failure is left after that time."""
-    return float(2.0 ** (-age_ms / HALF_LIFE_MS))
+    return float(2.0 ** (-age_ms / half_life_ms))
 
 
 @dataclass(slots=True)
@@ -165,13 +178,13 @@ def search_reference(
             if source == payer:
                 if balance_msat[edge] < amount:
                     continue
+                probability *= belief.pair_factor(source, node, now_ms)
             else:
                 if network.capacity_msat[at] < amount:
                     continue
                 fee = int(network.base_fee_msat[at]) + amount * int(network.fee_ppm[at]) // 1_000_000
                 delta = int(network.timelock[at])
-                probability = belief.node_probability(source, amount, now_ms)
-            probability *= belief.pair_factor(source, node, now_ms)
+                probability = belief.hop_probability(source, node, amount, now_ms)
             probability *= here.probability
             timelock = here.timelock + delta
             if probability < MIN_PROBABILITY or timelock > MAX_TIMELOCK:

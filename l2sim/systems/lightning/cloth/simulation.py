@@ -1,15 +1,17 @@
 """Running CLoTH's payments over CLoTH's network: what goes in, what comes out, one row a payment."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from l2sim.systems.lightning.cloth.corrections import outages, rules_of, spread
 from l2sim.systems.lightning.cloth.draws import after_payments
 from l2sim.systems.lightning.cloth.kernels import make_scratch
-from l2sim.systems.lightning.cloth.kernels_events import Ledger, make_ledger, run_events
+from l2sim.systems.lightning.cloth.kernels_events import Ledger, Outages, make_ledger, run_events
 from l2sim.systems.lightning.cloth.memory import make_memory
-from l2sim.systems.lightning.cloth.rules import Rules
+from l2sim.systems.lightning.cloth.rules import TIMEOUT_MS
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Payments
 
 Flags = npt.NDArray[np.bool_]
@@ -52,23 +54,48 @@ def simulate(
     seed: int,
     fault_probability: float = 0.0,
     whole_searches: bool = False,
+    corrected: Collection[str] = (),
 ) -> Results:
     """Make the payments in CLoTH's way, from these balances (by edge id, left as they are).
 
     `seed` is that of CLoTH's generator. `whole_searches` gives up the pruned search: same results, more time.
+    `corrected` names the defects that are put right, of `corrections.CORRECTIONS`.
     """
     count = len(payments.payer)
     balance = balance_msat.copy()
+    if "amounts" in corrected:
+        payments = spread(payments, seed)
     ledger = make_ledger(*payments, split=mpp)
     scratch = make_scratch(network)
     random = after_payments(seed, network.node_count, payments.payer, payments.payee)
+    first, begin_ms, end_ms = outages_of(network, payments, fault_probability, seed, corrected)
+    outages = Outages(first, begin_ms, end_ms, first[:-1].copy())
     memory = make_memory(network.node_count, max(64, 2 * count))
     outcome = run_events(
-        network, balance, ledger, count, mpp, fault_probability, random, memory, Rules(), scratch, whole_searches
+        network,
+        balance,
+        ledger,
+        count,
+        mpp,
+        fault_probability,
+        random,
+        memory,
+        rules_of(corrected),
+        outages,
+        scratch,
+        whole_searches,
     )
     return _fold(payments, ledger, outcome.route_edge, outcome.route_amount_msat, balance, (
         int(outcome.events), int(scratch.counts[1]), int(scratch.counts[1] - scratch.counts[2])
     ))  # fmt: skip
+
+
+def outages_of(
+    network: Network, payments: Payments, fault_probability: float, seed: int, corrected: Collection[str]
+) -> tuple[Int64s, Int64s, Int64s]:
+    """The outages of a run (see `corrections.outages`): none unless that is corrected."""
+    share = fault_probability if "offline" in corrected else 0.0
+    return outages(network.node_count, share, int(payments.start_ms.max()) + 10 * TIMEOUT_MS, seed)
 
 
 def _fold(
