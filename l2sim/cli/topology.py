@@ -1,4 +1,4 @@
-"""`l2sim topology describe`, `generate` and `convert`."""
+"""`l2sim topology describe`, `draw`, `generate` and `convert`."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import click
 
 from l2sim.cli.options import PATH, force_option, refuse_existing_file
 
-READ_FORMATS = click.Choice(["auto", "lnd", "cln", "cloth"])
+READ_FORMATS = click.Choice(["auto", "lnd", "cln", "cloth", "sim-ln"])
 WRITE_FORMATS = click.Choice(["lnd", "cln", "cloth"])
 
 
@@ -14,8 +14,8 @@ WRITE_FORMATS = click.Choice(["lnd", "cln", "cloth"])
 def topology() -> None:
     """Look at channel networks, make them, convert them.
 
-    Forms: lnd (lncli describegraph), cln (lightning-cli listchannels), cloth (a folder with CLoTH's tables);
-    files plain, .gz or .xz.
+    Forms: lnd (lncli describegraph), cln (lightning-cli listchannels), cloth (a folder with CLoTH's tables),
+    and to read only sim-ln (its sim_network); files plain, .gz or .xz.
     """
 
 
@@ -30,9 +30,7 @@ def topology() -> None:
 def describe(file: Path, form: str, as_json: bool, figure: Path | None, force: bool) -> None:
     """Say what a network is like: nodes, channels, capacity, fees, degrees."""
     if figure is not None:
-        if figure.suffix not in (".svg", ".png", ".pdf"):
-            raise click.UsageError(f"--figure must end in .svg, .png or .pdf (got {figure.name})")
-        refuse_existing_file(figure, force)
+        _check_image(figure, "--figure", force)
     from l2sim.systems.lightning.topology import describe as describe_graph
     from l2sim.systems.lightning.topology import load_graph
 
@@ -48,6 +46,39 @@ def describe(file: Path, form: str, as_json: bool, figure: Path | None, force: b
         from l2sim.systems.lightning.topology import describe_figure
 
         describe_figure(graph).savefig(figure)
+
+
+@topology.command()
+@click.argument("file", type=PATH)
+@click.argument("image", type=PATH)
+@click.option("--format", "form", type=READ_FORMATS, default="auto", show_default=True, help="The form of FILE.")
+@click.option("--balances", type=click.Choice(["from_file", "even", "uniform", "bimodal"]),
+              help="Where the money lies; from_file where FILE says it, else not drawn.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0), help="Of the places and the balances.")
+@force_option
+def draw(file: Path, image: Path, form: str, balances: str | None, seed: int, force: bool) -> None:
+    """Draw a small network into an SVG, PNG or PDF: channels as wide as their capacity, split by balance."""
+    _check_image(image, "IMAGE", force)
+    from pydantic import TypeAdapter
+
+    from l2sim.engine import Streams
+    from l2sim.systems.lightning.liquidity import draw_balances
+    from l2sim.systems.lightning.topology import draw_figure, load_graph
+    from l2sim.systems.lightning.topology.config import LiquidityConfig
+
+    graph = load_graph(file, form)
+    balance_msat = None
+    if balances is not None:
+        config = TypeAdapter(LiquidityConfig).validate_python({"kind": balances})
+        balance_msat = draw_balances(graph, config, Streams(seed=seed).get("balances"))
+    draw_figure(graph, balance_msat, seed).savefig(image)
+    click.echo(f"{image}: {graph.node_count:,} nodes, {graph.channel_count:,} channels")
+
+
+def _check_image(image: Path, name: str, force: bool) -> None:
+    if image.suffix not in (".svg", ".png", ".pdf"):
+        raise click.UsageError(f"{name} must end in .svg, .png or .pdf (got {image.name})")
+    refuse_existing_file(image, force)
 
 
 @topology.command()

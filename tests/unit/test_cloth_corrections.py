@@ -24,7 +24,7 @@ def test_every_correction_but_that_of_the_intervals_and_amounts_is_a_rule():
 
 
 def test_a_failure_counts_for_larger_amounts_and_a_success_for_smaller_ones():
-    belief = Belief(rules=rules_of(["pair-amount"]))
+    belief = Belief(rules=rules_of(["pair-amount", "records"]))
     belief.record_success(1, 2, 500)
     belief.record_failure(1, 2, 800, 10)
     assert belief.hop_probability(1, 2, 500, 10) == 0.95

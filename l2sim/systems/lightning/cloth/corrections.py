@@ -47,12 +47,14 @@ def outages(nodes: int, share: float, until_ms: int, seed: int) -> tuple[Int64s,
     """
     random = np.random.default_rng((seed, 7))
     first = np.zeros(nodes + 1, np.int64)
+    if share == 0:
+        return first, np.zeros(0, np.int64), np.zeros(0, np.int64)
     begins: list[int] = []
     ends: list[int] = []
     for node in range(nodes):
         offline = bool(random.random() < share)
         at_ms = 0
-        while at_ms <= until_ms and share > 0:
+        while at_ms <= until_ms:
             mean_ms = OUTAGE_MS if offline else OUTAGE_MS * (1 - share) / share
             end_ms = at_ms + 1 + int(random.exponential(1.0) * mean_ms) if share < 1 else until_ms + 1
             if offline:

@@ -29,12 +29,13 @@ class GeneratedTopology(Config):
 
 
 class SnapshotTopology(Config):
-    """A real network read from a file: LND's describegraph, Core Lightning's listchannels, or CLoTH's folder."""
+    """A real network read from a file: LND's describegraph, Core Lightning's listchannels, CLoTH's folder,
+    or sim-ln's sim_network."""
 
     kind: Literal["snapshot"] = "snapshot"
     path: Path
     """The file or folder, plain, .gz or .xz."""
-    format: Literal["auto", "lnd", "cln", "cloth"] = "auto"
+    format: Literal["auto", "lnd", "cln", "cloth", "sim-ln"] = "auto"
     """Its form; auto looks at the content."""
     largest_component: bool = True
     """Keep only the largest part whose channels forward both ways, so that every node can pay every other."""

@@ -17,8 +17,12 @@ from l2sim.systems.lightning.topology.cln import cln_records, read_cln
 from l2sim.systems.lightning.topology.cloth import TABLES, cloth_tables, read_cloth
 from l2sim.systems.lightning.topology.lnd import lnd_records, read_lnd
 from l2sim.systems.lightning.topology.places import shorten
+from l2sim.systems.lightning.topology.sim_ln import read_sim_ln
 
 Format = Literal["lnd", "cln", "cloth"]
+READ_ONLY: Final = "sim-ln"
+
+_KEYS: Final = {"edges": "lnd", "channels": "cln", "sim_network": READ_ONLY}
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 XZ_MAGIC: Final = b"\xfd7zXZ\x00"
@@ -30,13 +34,13 @@ def load_graph(path: str | Path, format: str = "auto") -> ChannelGraph:
     """The channel graph in a file or folder, plain, gzip or xz.
 
     Forms: "lnd" (`lncli describegraph`), "cln" (`lightning-cli listchannels`), "cloth" (a folder with CLoTH's
-    nodes, channels and edges), or "auto", which looks at the content, never at the name.
+    nodes, channels and edges), "sim-ln" (its `sim_network`), or "auto", which looks at the content, never at the name.
 
     Raises `TopologyError`, one line with the place, for whatever cannot be used.
     """
     path = Path(path)
-    if format != "auto" and format not in get_args(Format):
-        raise TopologyError(f"format must be auto, lnd, cln or cloth (got {format!r})")
+    if format not in ("auto", READ_ONLY, *get_args(Format)):
+        raise TopologyError(f"format must be auto, lnd, cln, cloth or {READ_ONLY} (got {format!r})")
     if path.is_dir():
         if format not in ("auto", "cloth"):
             raise TopologyError(f"{path}: must be a file for format {format} (got a folder)")
@@ -47,13 +51,15 @@ def load_graph(path: str | Path, format: str = "auto") -> ChannelGraph:
     document = _parse_json(path, text)
     del text
     if format == "auto":
-        format = "lnd" if "edges" in document else "cln" if "channels" in document else ""
+        format = next((form for key, form in _KEYS.items() if key in document), "")
     if format == "lnd":
         return read_lnd(document, str(path))
     if format == "cln":
         return read_cln(document, str(path))
+    if format == READ_ONLY:
+        return read_sim_ln(document, str(path))
     raise TopologyError(
-        f"{path}: must hold edges (LND's describegraph) or channels (Core Lightning's listchannels)"
+        f"{path}: must hold edges (LND's describegraph), channels (Core Lightning's listchannels) or sim_network"
         f" (got the keys {shorten(', '.join(document))})"
     )
 
