@@ -1,5 +1,7 @@
 """Money on a rollup is conserved whatever happens in whatever order."""
 
+from typing import Any
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -32,6 +34,32 @@ SETTLEMENTS = {
 }
 
 
+VARIATIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"batcher": {"format": "chunks"}},
+    {"batcher": {"format": "nitro", "posting": {"kind": "at_once"}}, "fees": {"rule": "arbitrum"}},
+    {"sequencer": {"preconfirmation_s": 0.5, "outages": [{"start_s": 5, "duration_s": 30}]}},
+    {
+        "sequencer": {
+            "censorship": {"share": 0.5, "duration_s": 300},
+            "forced_inclusion": {"patience_s": 20, "prompt": False, "window_s": 60},
+            "preconfirmation_s": 1.0,
+        }
+    },
+    {
+        "sequencer": {
+            "mix": {"transfer": 0.4, "token_transfer": 0.2, "swap": 0.2, "user_operation": 0.2, "bundle_size": 2},
+            "ordering": "priority",
+            "censorship": {"share": 0.4},
+            "forced_inclusion": {"patience_s": 5},
+        },
+        "fees": {"op_fork": "bedrock", "tip_sigma": 1.0},
+        "batcher": {"decided": "at_opening", "format": "singular"},
+    },
+)
+"""Kinds of sequencers, fees and batches; money is money in all of them."""
+
+
 class RollupLife(RuleBasedStateMachine):
     """Deposits, payments, batches, proposals or proofs, and exits, at any times."""
 
@@ -39,10 +67,13 @@ class RollupLife(RuleBasedStateMachine):
         seed=st.integers(0, 3),
         kind=st.sampled_from(sorted(SETTLEMENTS)),
         spread_s=st.sampled_from([0, 1_000]),
+        variation=st.sampled_from(VARIATIONS),
         picks=st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(1, USERS - 1), st.sampled_from(AMOUNTS_SAT)),
                        min_size=12, max_size=12),
     )  # fmt: skip
-    def begin(self, seed: int, kind: str, spread_s: int, picks: list[tuple[int, int, int]]) -> None:
+    def begin(
+        self, seed: int, kind: str, spread_s: int, variation: dict[str, Any], picks: list[tuple[int, int, int]]
+    ) -> None:
         rows = [(0.0, payer, (payer + step) % USERS, amount * SAT_MSAT) for payer, step, amount in picks]
         self.system, self.world = rollup(
             workload(rows, [funds * SAT_MSAT for funds in FUNDS_SAT]),
@@ -52,8 +83,8 @@ class RollupLife(RuleBasedStateMachine):
             payments_s=600,
             end_s=86_400,
             leaving_spread_s=spread_s,
-            batcher={"max_interval_s": 20},
             **SETTLEMENTS[kind],
+            **{**variation, "batcher": {"max_interval_s": 20, **variation.get("batcher", {})}},
         )
         self.sent = 0
         self.leaving = False
@@ -106,4 +137,4 @@ class RollupLife(RuleBasedStateMachine):
 
 
 TestRollupLife = RollupLife.TestCase
-TestRollupLife.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestRollupLife.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)

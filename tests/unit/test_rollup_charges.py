@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from l2sim.crypto.ethereum.transactions import parse_signed
 from l2sim.engine import NS_PER_S
+from l2sim.errors import InputError
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import World
 from l2sim.systems.rollup.arbitrum_pricing import L1Pricing, Report
@@ -115,6 +116,30 @@ def test_kinds_differ_in_gas_and_bytes_and_payments_stay_payments(crypto: str) -
     mean = [record.fee[kinds == kind].mean() for kind in range(4)]
     assert mean[0] < mean[1] < mean[2]
     assert mean[0] < mean[3]
+
+
+@pytest.mark.parametrize("crypto", ["modelled", "real"])
+def test_one_signature_stands_for_a_bundles_operations_and_makes_it_shorter_and_dearer_in_gas(crypto: str) -> None:
+    pytest.importorskip("py_arkworks_bls12381", reason="the extra bls is not installed")
+    load = random_load(24, 6, 20)
+    lengths, gas = {}, {}
+    for aggregate in ("none", "bls12-381"):
+        mix = {"transfer": 0.0, "user_operation": 1.0, "bundle_size": 8, "aggregate": aggregate}
+        system, world = lived(load, crypto=crypto, sequencer={"mix": mix})
+        assert (world.recorder.payments.outcome == Outcome.COMPLETED).all()
+        bundles = [tx for tx in (parse_signed(raw)[0] for raw in posted(system)) if tx.to == ENTRY_POINT]
+        lengths[aggregate] = sum(len(tx.data) for tx in bundles)
+        gas[aggregate] = sum(tx.gas_limit for tx in bundles)
+    bundles_made = len(bundles)
+    # 96 bytes less for each operation; the aggregate and its length, 224 bytes, for each bundle.
+    assert lengths["none"] - lengths["bls12-381"] == 24 * 96 - bundles_made * 224
+    assert gas["bls12-381"] > gas["none"]
+
+
+def test_curves_that_cannot_be_really_signed_on_are_refused() -> None:
+    mix = {"transfer": 0.0, "user_operation": 1.0, "aggregate": "bn254"}
+    with pytest.raises(InputError, match="bls12-381 with crypto: real"):
+        rollup(random_load(2, 2, 2), crypto="real", sequencer={"mix": mix})
 
 
 def test_gas_by_kind_fills_blocks() -> None:
