@@ -168,6 +168,7 @@ def test_sweep_prints_a_table_and_ends_with_its_folder(scenario: Path) -> None:
     assert "workload.users" in shown.stdout
     assert {path.name for path in Path("study").iterdir()} == {
         "manifest.json", "points", "table.csv", "table.parquet", "intervals.csv", "intervals.parquet",
+        "report.html", "figures",
     }  # fmt: skip
     before = sweep_bytes(Path("study"))
     again = command(*arguments)
