@@ -266,4 +266,4 @@ def test_a_printed_report_has_its_figures_and_its_scenario(page: Any, report: Pa
     assert 3 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") + pdf.count(b"/Type/Page") <= 40
 
 
-TABLE_NAMES = ("payments", "batches", "blocks", "channels", "series", "balances")
+TABLE_NAMES = ("payments", "batches", "blocks", "channels", "routers", "series", "balances")

@@ -29,7 +29,7 @@ def tables() -> dict[str, pa.Table]:
             gas=21_000, gas_fee_wei=1, blob_fee_wei=1, payments_root=bytes(range(32)),
         )  # fmt: skip
         parts["payments"].append(payments_table(name, recorder.payments, load.columns(), Asset.BTC, PRICES))
-        for part in ("batches", "blocks", "channels", "series", "balances"):
+        for part in ("batches", "blocks", "channels", "routers", "series", "balances"):
             parts[part].append(rows_table(name, getattr(recorder, part)))
     return {name: stack(part) for name, part in parts.items()}
 
