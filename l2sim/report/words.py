@@ -8,14 +8,15 @@ SECONDS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "m
 def seconds(value: float | None) -> str:
     """A duration with three figures and the unit that suits it.
 
-    >>> seconds(0.0123), seconds(90), seconds(604_800), seconds(None)
-    ('12.3 ms', '1.5 min', '7 d', '–')
+    >>> seconds(0.0123), seconds(0.9999), seconds(90), seconds(604_800), seconds(None)
+    ('12.3 ms', '1000 ms', '1.5 min', '7 d', '–')
     """
     if value is None:
         return "–"
     for size, unit in SECONDS:
         if abs(value) >= size:
-            return f"{value / size:.3g} {unit}"
+            figures = f"{value / size:.3g}"
+            return f"{float(figures):.0f} {unit}" if "e" in figures else f"{figures} {unit}"
     return "0 s" if value == 0 else f"{value:.2g} s"
 
 
