@@ -216,7 +216,10 @@ def change(document: Any, *steps: Any) -> Any:
         (change(CLN, "channels", 0, "active", None), "channels[0].active: must be true or false (got nothing)"),
         (change(CLN, "channels", None), "FILE: must hold"),
         ([], "FILE: must hold one JSON object (got a list)"),
-        ({"lines": 1}, "FILE: must hold edges (LND's describegraph) or channels"),
+        (
+            {"lines": 1},
+            "FILE: must hold edges (LND's describegraph), channels (Core Lightning's listchannels) or sim_network",
+        ),
     ],
 )
 def test_bad_documents_are_refused_with_record_key_value_and_rule(tmp_path: Path, document: Any, message: str) -> None:
@@ -287,7 +290,7 @@ def test_cloth_folder_must_have_each_table_once(tmp_path: Path) -> None:
 
 def test_missing_file_and_unknown_format(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none.json") == "FILE: cannot be read (No such file or directory)"
-    with pytest.raises(TopologyError, match="format must be auto, lnd, cln or cloth"):
+    with pytest.raises(TopologyError, match="format must be auto, lnd, cln, cloth or sim-ln"):
         load_graph(tmp_path, "eclair")
     with pytest.raises(TopologyError, match="format must be lnd, cln or cloth"):
         save_graph(ChannelGraph.empty(), tmp_path / "x", "auto")

@@ -42,9 +42,9 @@ from l2sim.systems.lightning.cloth.rules import (
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Whole
 
 _NOT_TOLD: Final = -1
-_WIDER: Final = 1.4  # the next bound, where there is no route within the last
+_WIDER: Final = 2.0  # the next bound, where there is no route within the last
 _WIDEST_MSAT: Final = 3_000_000.0  # a bound beyond which pruning gains nothing
-_TRIES: Final = 6  # pruned searches before a whole one
+_TRIES: Final = 4  # pruned searches before a whole one
 _FEES_MSAT: Final = 60_000.0  # what the bound allows for fees; below 66 667, see above
 _FEW: Final = 64  # nodes that are reached from the payer further than that are not all looked for
 _MARK: Final = 8  # levels are marked with this times the search's mark, above
