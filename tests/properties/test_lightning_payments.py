@@ -36,7 +36,11 @@ def random_rows(rng, nodes, count):
 
 
 @settings(max_examples=15)
-@given(seed=st.integers(0, 2**32), nodes=st.integers(3, 12), policy=st.sampled_from(("cheapest", "lnd")))
+@given(
+    seed=st.integers(0, 2**32),
+    nodes=st.integers(3, 12),
+    policy=st.sampled_from(("cheapest", "lnd", "cln", "ldk", "eclair", "uniform")),
+)
 def test_money_is_conserved_at_every_event_and_payments_end_once(seed, nodes, policy):
     rng = np.random.default_rng(seed)
     graph = random_network(rng, nodes)

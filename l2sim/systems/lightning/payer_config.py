@@ -9,84 +9,6 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 
 from l2sim.config import Config
 
-Split = Literal["halving", "capacity", "flow"]
-
-
-class Multipath(Config):
-    """How an amount is divided into parts that share one payment hash, all delivered or none (BOLT 4)."""
-
-    split: Split
-    """`halving`: halve the amount as long as there is no route for it (LND). `capacity`: where no route takes all,
-    take one for a fair share and send as much over it as its channels are believed to carry (LDK). `flow`:
-    a min-cost flow over all channels at once (Core Lightning)."""
-    parts: int = Field(16, ge=1, le=1_000)
-    """Parts under way at most; 1 keeps every payment whole."""
-    min_part_sat: int = Field(0, ge=0, le=10**12)
-    """No part is made smaller than this by dividing."""
-    hold_s: float = Field(60.0, gt=0, le=1e6)
-    """How long the payee keeps the first part while others are missing, then all fail with mpp_timeout (BOLT 4: at
-    least 60 s)."""
-
-
-class LndMultipath(Multipath):
-    """LND's: halving, at most 16 parts (routing/payment_session.go)."""
-
-    split: Split = "halving"
-    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
-    min_part_sat: int = Field(10_000, ge=0, le=10**12)
-    """No part is made smaller than this by dividing (LND DefaultShardMinAmt)."""
-    hold_s: float = Field(120.0, gt=0, le=1e6)
-    """How long the payee waits for missing parts (LND invoices/invoiceregistry.go HtlcHoldDuration)."""
-
-
-class ClnMultipath(Multipath):
-    """Core Lightning's: a min-cost flow (plugins/askrene)."""
-
-    split: Split = "flow"
-    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
-    parts: int = Field(100, ge=1, le=1_000)
-    """Parts under way at most; 1 keeps every payment whole."""
-
-
-class LdkMultipath(Multipath):
-    """LDK's: at most 10 paths (lightning/src/routing/router.rs DEFAULT_MAX_PATH_COUNT), held three minutes."""
-
-    split: Split = "capacity"
-    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
-    parts: int = Field(10, ge=1, le=1_000)
-    """Parts under way at most; 1 keeps every payment whole."""
-    hold_s: float = Field(180.0, gt=0, le=1e6)
-    """How long the payee waits for missing parts (LDK MPP_TIMEOUT_TICKS: three ticks of a minute)."""
-
-
-class EclairMultipath(Multipath):
-    """eclair's limits, 5 parts of at least 15,000 sat (reference.conf), with this simulator's division by capacity."""
-
-    split: Split = "capacity"
-    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
-    parts: int = Field(5, ge=1, le=1_000)
-    """Parts under way at most; 1 keeps every payment whole."""
-    min_part_sat: int = Field(15_000, ge=0, le=10**12)
-    """No part is made smaller than this by dividing."""
-
-
-class WholeByDefault(Multipath):
-    """One part unless asked for more."""
-
-    split: Split = "halving"
-    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
-    parts: int = Field(1, ge=1, le=1_000)
-    """Parts under way at most; 1 keeps every payment whole."""
-
-
-class FlowByDefault(Multipath):
-    """A min-cost flow (Pickhardt and Richter, arXiv 2107.05322)."""
-
-    split: Split = "flow"
-    """How amounts are divided, as explained for every policy: `halving`, `capacity` or `flow`."""
-    parts: int = Field(100, ge=1, le=1_000)
-    """Parts under way at most; 1 keeps every payment whole."""
-
 
 class PayerBase(Config):
     """What payers of every policy have in common."""
@@ -148,12 +70,10 @@ class LndPayer(PayerBase):
     """What a result on another channel of the node counts (LND DefaultBimodalNodeWeight). Only `bimodal`."""
     bimodal_decay_s: float = Field(604_800.0, gt=0, le=1e9)
     """Time in which results fade to 1/e (LND DefaultBimodalDecayTime: 7 days). Only `bimodal`."""
-    multipath: LndMultipath = LndMultipath()
-    """How amounts are divided."""
 
 
 class ClnPayer(PayerBase):
-    """Core Lightning: a min-cost flow over uncertain liquidity (askrene, xpay), or its older plain search."""
+    """Core Lightning: the cost of its newer search (askrene), for payments in one piece, or its older plain search."""
 
     policy: Literal["cln"] = "cln"
     """How payers find routes: as Core Lightning does."""
@@ -162,8 +82,6 @@ class ClnPayer(PayerBase):
     the price of locked money only."""
     risk_factor_percent: int = Field(10, ge=0, le=1_000)
     """Price of locked money in percent a year (CLN plugins/pay.c). Only `getroute`."""
-    single_path_sat: int = Field(1_000, ge=0, le=10**12)
-    """Amounts up to this take a single path (CLN plugins/askrene). Only `askrene`."""
     fee_limit_ppm: int = Field(10_000, ge=0, le=100_000_000)
     """The most a payer pays in routing fees, in millionths of the amount (CLN plugins/xpay: 1 %)."""
     small_amount_sat: int = Field(0, ge=0, le=10**12)
@@ -172,8 +90,6 @@ class ClnPayer(PayerBase):
     """The fee limit is never below this (CLN plugins/xpay)."""
     memory_s: float = Field(3_600.0, gt=0, le=1e9)
     """How long what attempts taught of a channel's liquidity counts."""
-    multipath: ClnMultipath = ClnMultipath()
-    """How amounts are divided."""
 
 
 class LdkPayer(PayerBase):
@@ -206,8 +122,6 @@ class LdkPayer(PayerBase):
     (LDK max_channel_saturation_power_of_half). 0 takes all."""
     max_cltv_blocks: int = Field(1_008, ge=1, le=65_535)
     """Blocks for which the payer's money may be locked at most (LDK DEFAULT_MAX_TOTAL_CLTV_EXPIRY_DELTA)."""
-    multipath: LdkMultipath = LdkMultipath()
-    """How amounts are divided."""
 
 
 class EclairPayer(PayerBase):
@@ -235,8 +149,6 @@ class EclairPayer(PayerBase):
     """The fee limit is never below this."""
     max_hops: int = Field(6, ge=1, le=20)
     """Channels of a route at most (eclair's first choice; it then allows more)."""
-    multipath: EclairMultipath = EclairMultipath()
-    """How amounts are divided."""
 
 
 class UniformPayer(PayerBase):
@@ -249,8 +161,6 @@ class UniformPayer(PayerBase):
     smaller by exp(mu). 0 looks at probability alone."""
     memory_s: float = Field(3_600.0, gt=0, le=1e9)
     """How long what attempts taught of a channel's liquidity counts."""
-    multipath: FlowByDefault = FlowByDefault()
-    """How amounts are divided."""
 
 
 class CheapestPayer(PayerBase):
@@ -262,8 +172,6 @@ class CheapestPayer(PayerBase):
     """How long a channel whose failure is remembered is left out; then it is forgotten."""
     risk_factor_billionths: int = Field(15, ge=0, le=1_000_000)
     """Price of locking one unit of money for one block (LND routing/pathfind.go RiskFactorBillionths)."""
-    multipath: WholeByDefault = WholeByDefault()
-    """How amounts are divided."""
 
 
 def _lnd_unless_told(value: Any) -> Any:

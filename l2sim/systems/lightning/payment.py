@@ -206,8 +206,20 @@ class Payments:
         record.hops[payment] = len(route.edges)
         target = self._state.target
         nodes = [payer, *(int(target[edge]) for edge in route.edges)]
+        attempt = Attempt(payment, nodes, route)
+        if self._belief.counts_in_flight:
+            for hop in range(1, len(route.edges)):
+                position = int(self._table.position[route.edges[hop]])
+                self._belief.locked(payer, position, route.amounts_msat[hop], self._environment.now)
         assert self._network is not None  # `use` comes before the first payment
-        self._network.send(Attempt(payment, nodes, route))
+        self._network.send(attempt)
+
+    def _forget_in_flight(self, attempt: Attempt) -> None:
+        """The attempt is over: its payer has nothing under way over its channels any more."""
+        if self._belief.counts_in_flight:
+            for hop in range(1, len(attempt.edges)):
+                position = int(self._table.position[attempt.edges[hop]])
+                self._belief.unlocked(attempt.nodes[0], position, attempt.amounts_msat[hop])
 
     def _limits(self, own: OwnChannels, live: _Live, waived: Waived) -> npt.NDArray[np.int64]:
         """What the payer can send over each of its channels, those aside that refused this payment."""
@@ -299,6 +311,7 @@ class Payments:
     def finished(self, attempt: Attempt) -> None:
         """Every hop of the payment is settled, and the payer knows that its route carried the amount."""
         del self._live[attempt.payment]
+        self._forget_in_flight(attempt)
         self._learn(attempt, len(attempt.edges), settled=True)
         self.fees_msat += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
 
@@ -306,6 +319,7 @@ class Payments:
         """An attempt came back from channel `hop`, or from the payee beyond the last: learn and try again."""
         live = self._live[attempt.payment]
         live.last_refusal, live.last_hop = refusal, hop
+        self._forget_in_flight(attempt)
         if hop == 0:
             # The payer's own channel answers within the attempt's call: the next try is a call of its own.
             live.shunned.append(attempt.edges[0])

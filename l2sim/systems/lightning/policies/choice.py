@@ -20,11 +20,8 @@ from l2sim.systems.lightning.routing import Network, RoutingTable
 
 BILLION = 1_000_000_000
 RISK_YEAR_BLOCKS = 52_596 * 100  # blocks of a year, for a risk factor in percent (CLN common/route.c)
-MU_FIRST = 1  # weight of fees, of 100, that Core Lightning begins with; it is raised while fees are too high
-MU_STEP = 10
-MU_MOST = 100
-DELAY_FIRST = 1e-6  # what a block of delay weighs beside a ppm; doubled while routes are too long
-DELAY_MOST = 10.0
+MU_FIRST = 1  # weight of fees, of 100, that Core Lightning begins with
+DELAY_FIRST = 1e-6  # what a block of delay weighs beside a ppm
 BASE_FEE_AMOUNT_MSAT = 10_000_000  # at this amount, a msat of base fee weighs like one ppm
 NANO_NATS = 1_000_000  # a nat, in the units of `uniform`
 

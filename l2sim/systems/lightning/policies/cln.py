@@ -1,9 +1,9 @@
 """`cln`: Core Lightning's costs, of its plain search (`getroute`) and of its min-cost flow (`askrene`).
 
 Sources: doc/schemas/getroute.json and plugins/pay.c; plugins/askrene/child/mcf.c. A channel's liquidity is uniform
-between what is known; -log P of sending x over it is made linear in pieces, so that a flow of least cost can be
-found (`flow`). Fees and -log P are added with weights mu and 100 - mu, once the latter is scaled so that the medians
-of both over all channels are equal.
+between what is known; -log P of sending x over it is made linear in pieces. Here an amount goes in one piece, where
+Core Lightning divides larger ones into a flow, and mu keeps its first value. Fees and -log P are added with weights
+mu and 100 - mu, once the latter is scaled so that the medians of both over all channels are equal.
 """
 
 from typing import Final
