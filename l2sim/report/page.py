@@ -7,6 +7,7 @@ from l2sim.report.answers import cautions, comparison, failures, headline, repli
 from l2sim.report.figures import FIGURES, draw
 from l2sim.report.html import Shown, render, shown
 from l2sim.report.network import networks
+from l2sim.report.routers import routers
 from l2sim.report.style import png, svg
 from l2sim.results.data import RunData
 from l2sim.results.folder import canonical_json
@@ -28,6 +29,7 @@ def report_html(data: RunData, figures: list[Shown]) -> str:
         steady=steady(data),
         figures=figures,
         networks=networks(data),
+        routers=routers(data),
         setup=setup(scenario),
         command=_command(run),
     )

@@ -72,6 +72,10 @@ class RunData:
         """One row a channel."""
         return self.table("channels")
 
+    def routers(self) -> pa.Table:
+        """One row a node of a channel network that is no user's."""
+        return self.table("routers")
+
     def balances(self) -> pa.Table:
         """One row an interval and channel, for the largest channels of a network."""
         return self.table("balances")

@@ -16,6 +16,7 @@ from l2sim.report.figures import FIGURES, crossings, draw
 from l2sim.report.html import as_json
 from l2sim.report.network import networks
 from l2sim.report.page import report_html, write_report
+from l2sim.report.routers import routers
 from l2sim.report.style import png, svg
 from l2sim.report.traces import traces
 from l2sim.results.metrics import amortised_cost
@@ -196,3 +197,16 @@ def test_a_result_shows_itself_in_a_notebook() -> None:
     table = small_result()._repr_html_()
     assert table.startswith("<table>")
     assert "share of payments completed" in table
+
+
+def test_routers_that_earned_are_named_with_their_return() -> None:
+    result = small_result()
+    (found,) = routers(result)
+    rows = {row["node"]: row for row in result.routers().to_pylist()}
+    incomes = []
+    for line in found.table.lines:
+        row = rows[int(line.label.removeprefix("node "))]
+        incomes.append(row["routing_income_msat"] + row["services_msat"])
+        assert line.cells[-1].value == row["return_ppm_per_year"]
+    assert incomes == sorted(incomes, reverse=True)
+    assert incomes[0] == max(row["routing_income_msat"] + row["services_msat"] for row in rows.values())
