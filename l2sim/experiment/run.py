@@ -17,7 +17,7 @@ from l2sim.experiment.steady import scaled, steady_means
 from l2sim.experiment.world import Life, horizon_of
 from l2sim.results.folder import refuse_existing
 from l2sim.results.metrics import summarise
-from l2sim.results.schema import SCHEMA_VERSION, TABLES
+from l2sim.results.schema import PAYMENTS, SCHEMA_VERSION, TABLES
 from l2sim.results.tables import payments_table, rows_table, stack
 from l2sim.workload.draw import draw_workload, phase_ns
 
@@ -87,9 +87,8 @@ def run(
             life.run(_step(progress, name, len(workload)))
             recorder, asset = life.world.recorder, life.system.asset
             summary = summarise(life.facts(), recorder.payments, prices, ns(scenario.phases.warm_up_s))
-            made = {"payments": payments_table(name, recorder.payments, workload.columns(), asset, prices)}
-            for part in ("batches", "blocks", "channels", "routers", "series", "balances"):
-                made[part] = rows_table(name, getattr(recorder, part))
+            made = {PAYMENTS.name: payments_table(name, recorder.payments, workload.columns(), asset, prices)}
+            made |= {part: rows_table(name, rows) for part, rows in recorder.rows.items()}
             clock[name] = time.perf_counter() - begun
             steady = steady_means(recorder.payments, horizon.payments_ns, ns(scenario.phases.warm_up_s))
             steady["fee_usd"] = scaled(steady.pop("fee"), prices.usd_per_unit(asset))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.results.outcomes import Outcome
-from l2sim.results.schema import BALANCES, BATCHES, BLOCKS, CHANNELS, ROUTERS, SERIES, Table
+from l2sim.results.schema import PAYMENTS, TABLES, Table
 
 NEVER = -1
 """A time that has not come, in the integer columns of a run in memory; files have a missing value there."""
@@ -94,15 +94,17 @@ class Rows:
 
 
 class Recorder:
-    """Everything one system of a run reports."""
+    """Everything one system of a run reports: `payments`, and the rows of every other table as an attribute.
 
-    __slots__ = ("balances", "batches", "blocks", "channels", "payments", "routers", "series")
+    >>> recorder = Recorder(0)
+    >>> recorder.series is recorder.rows["series"]
+    True
+    """
 
     def __init__(self, payment_count: int) -> None:
         self.payments = PaymentRecord(payment_count)
-        self.balances = Rows(BALANCES)
-        self.batches = Rows(BATCHES)
-        self.blocks = Rows(BLOCKS)
-        self.channels = Rows(CHANNELS)
-        self.routers = Rows(ROUTERS)
-        self.series = Rows(SERIES)
+        self.rows = {table.name: Rows(table) for table in TABLES if table is not PAYMENTS}
+        self.__dict__.update(self.rows)
+
+    def __getattr__(self, name: str) -> Rows:  # for type checkers; what is there is found before this is asked
+        raise AttributeError(f"there is no table called {name}")

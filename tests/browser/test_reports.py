@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import l2sim
+from l2sim.results.schema import TABLES
 from tests.support.scenarios import SMALL, quickstart, small_result
 
 pytest.importorskip("selenium")
@@ -224,7 +225,9 @@ def test_a_network_moves_through_time(page: Any, report: Path, screenshots: Path
 def test_hostile_names_do_no_harm(page: Any, tmp_path: Path) -> None:
     result = small_result()
     scenario = {**result.run["scenario"], "description": HOSTILE}
-    copy = l2sim.Result({**result.run, "scenario": scenario}, {name: result.table(name) for name in TABLE_NAMES})
+    copy = l2sim.Result(
+        {**result.run, "scenario": scenario}, {table.name: result.table(table.name) for table in TABLES}
+    )
     opened(page, copy.save(tmp_path / "hostile") / "report.html")
     assert page.execute_script("return document.body.dataset.owned || 'no'") == "no"
     assert HOSTILE in page.find_element(By.CSS_SELECTOR, "p.lead").text
@@ -264,6 +267,3 @@ def test_a_printed_report_has_its_figures_and_its_scenario(page: Any, report: Pa
     (screenshots / "report.pdf").write_bytes(pdf)
     assert pdf.startswith(b"%PDF")
     assert 3 <= pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page ") + pdf.count(b"/Type/Page") <= 40
-
-
-TABLE_NAMES = ("payments", "batches", "blocks", "channels", "routers", "series", "balances")

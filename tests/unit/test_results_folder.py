@@ -29,8 +29,8 @@ def tables() -> dict[str, pa.Table]:
             gas=21_000, gas_fee_wei=1, blob_fee_wei=1, payments_root=bytes(range(32)),
         )  # fmt: skip
         parts["payments"].append(payments_table(name, recorder.payments, load.columns(), Asset.BTC, PRICES))
-        for part in ("batches", "blocks", "channels", "routers", "series", "balances"):
-            parts[part].append(rows_table(name, getattr(recorder, part)))
+        for part, rows in recorder.rows.items():
+            parts[part].append(rows_table(name, rows))
     return {name: stack(part) for name, part in parts.items()}
 
 
@@ -122,6 +122,14 @@ def test_csv_export_writes_every_table_and_refuses_to_overwrite(tmp_path: Path) 
     with pytest.raises(ResultsError, match="exists already"):
         export_csv(tmp_path / "run", tmp_path / "csv")
     export_csv(tmp_path / "run", tmp_path / "csv", force=True)
+
+
+def test_a_recorder_has_every_table_of_the_schema_and_no_other() -> None:
+    recorder = Recorder(2)
+    assert ["payments", *recorder.rows] == [table.name for table in TABLES]
+    assert all(getattr(recorder, name) is rows for name, rows in recorder.rows.items())
+    with pytest.raises(AttributeError, match="no table called zzz"):
+        recorder.zzz.append()
 
 
 def test_rows_must_fit_their_table() -> None:
