@@ -211,6 +211,13 @@ def test_the_json_schema_accepts_what_the_loader_accepts_and_describes_every_key
     assert undescribed == []
 
 
+def test_lists_of_a_rollup_are_read_from_a_file() -> None:
+    outages = "sequencer: {outages: [{start_s: 1, duration_s: 2}, {start_s: 5, duration_s: 1}]}"
+    scenario = parse_scenario(TEXT.replace("rollup: {kind: rollup,", f"rollup: {{kind: rollup, {outages},"))
+    assert [outage.start_s for outage in scenario.systems["rollup"].sequencer.outages] == [1, 5]
+    assert parse_scenario(json.dumps(resolved(scenario))) == scenario
+
+
 def test_systems_can_be_left_out_and_unknown_ones_are_named() -> None:
     scenario = parse_scenario(TEXT)
     assert list(scenario.only(["channels"]).systems) == ["channels"]

@@ -328,6 +328,7 @@ class RollupConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _take_preset(cls, data: Any) -> Any:
+        data = _as_tuples(data)  # what a validator has seen is no JSON any more, whose lists are taken for tuples
         name = data.get("preset") if isinstance(data, dict) else None
         if not isinstance(name, str):
             return data
@@ -401,3 +402,10 @@ class RollupConfig(Config):
                 f"{self.bridge.withdrawal_l2_gas}, or nobody could leave (got {self.sequencer.block_gas_limit})"
             )
         return self
+
+
+def _as_tuples(data: Any) -> Any:
+    """Plain data with its lists made tuples, as settings hold them."""
+    if isinstance(data, dict):
+        return {key: _as_tuples(value) for key, value in data.items()}
+    return tuple(map(_as_tuples, data)) if isinstance(data, list) else data
