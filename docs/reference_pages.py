@@ -64,7 +64,7 @@ def _group(name: str, group: Mapping[str, Any]) -> str:
     rows = (
         (
             f"`{key}`",
-            value.get("description", _kind(value)),
+            _meaning(value, group),
             ", ".join(part for part in (_type(value), _bounds(value)) if part),
             _default(key, value, required),
         )
@@ -78,9 +78,10 @@ def _anchor(name: str) -> str:
     return f"settings-{name.lower()}"
 
 
-def _kind(value: Mapping[str, Any]) -> str:
-    """The meaning of a key without a description: `kind` and its like, which choose among groups."""
-    return "Chooses this group of settings." if "const" in value else ""
+def _meaning(value: Mapping[str, Any], group: Mapping[str, Any]) -> str:
+    """What a key is for; one that chooses its group, `kind` or its like, has the group's words, which stand above."""
+    chooses = "const" in value and " ".join(group["description"].split()).startswith(value["description"])
+    return "Chooses this group of settings." if chooses else str(value["description"])
 
 
 def _type(value: Mapping[str, Any]) -> str:

@@ -77,7 +77,7 @@ class BitcoinConfig(Config):
     estimator: EstimatorConfig = Field(default_factory=EstimatorConfig)
     """How wallets estimate fee rates."""
     mempool: MempoolConfig = Field(default_factory=MempoolConfig)
-    """What nodes keep and replace."""
+    """What nodes keep of the transactions that wait, and replace."""
     reorgs: ReorgConfig = Field(default_factory=ReorgConfig)
     """Blocks that are thrown out again."""
 

@@ -315,9 +315,13 @@ class RollupConfig(Config):
     chain_id: int = Field(default=10, ge=1, le=2**53)
     """Chain id that every L2 transaction signs; 10 is OP Mainnet."""
     sequencer: SequencerConfig = Field(default_factory=SequencerConfig)
+    """Who orders payments into L2 blocks."""
     fees: FeeConfig = Field(default_factory=FeeConfig)
+    """What users pay."""
     batcher: BatcherConfig = Field(default_factory=BatcherConfig)
+    """When L2 blocks go to L1, and how."""
     bridge: BridgeConfig = Field(default_factory=BridgeConfig)
+    """How users' money comes in and goes out."""
     settlement: SettlementConfig = Field(default_factory=OptimisticConfig)
     """What makes the L2 state final: a challenge window or a proof."""
     fast_exits: FastExitConfig | None = None
