@@ -7,14 +7,15 @@
     figures/           SVG and PNG
     report.html
 
-A folder is filled under a temporary name beside its place and renamed when whole.
+A folder is filled under a temporary name beside its place and renamed when whole. What a killed process left under
+such a name is removed by the next that writes to the same place.
 """
 
+import errno
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from l2sim.errors import ResultsError
+from l2sim.results.partial import partial_folder
 from l2sim.results.schema import SCHEMA_VERSION, TABLES
 
 RUN_FILE = "run.json"
@@ -46,35 +48,24 @@ def refuse_existing(folder: Path, force: bool) -> None:
 def write_folder(folder: Path, fill: Callable[[Path], None], *, force: bool = False) -> None:
     """Make `folder` by letting `fill` write into a temporary one beside it, then renaming that.
 
-    Raises ResultsError if the place is taken or cannot be written. Whatever `fill` raises leaves nothing behind.
+    Raises ResultsError if the place is taken or cannot be written. Whatever `fill` raises leaves nothing behind, and
+    what killed writers of the same folder left is removed.
     """
     folder = Path(os.path.realpath(folder))  # a link stays, what it points to is replaced
     refuse_existing(folder, force)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
+        with partial_folder(folder.parent, folder.name) as partial:
+            fill(partial)
+            if folder.exists():
+                replaced = partial.with_suffix(".replaced")
+                os.replace(folder, replaced)
+                os.replace(partial, folder)
+                shutil.rmtree(replaced)
+            else:
+                os.replace(partial, folder)
     except OSError as error:
         raise ResultsError(f"{folder}: cannot be written: {error.strerror}") from error
-    try:
-        partial.chmod(0o777 & ~_umask())
-        fill(partial)
-        if folder.exists():
-            replaced = partial.with_suffix(".replaced")
-            os.replace(folder, replaced)
-            os.replace(partial, folder)
-            shutil.rmtree(replaced)
-        else:
-            os.replace(partial, folder)
-    except OSError as error:
-        raise ResultsError(f"{folder}: cannot be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_tables(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> None:
@@ -116,9 +107,9 @@ def read_table(folder: Path, name: str) -> pa.Table:
 
 
 def export_csv(run_folder: Path, out: Path, *, force: bool = False) -> tuple[Path, ...]:
-    """Write every table of a run folder as CSV into `out`, each file whole or not at all; returns the files.
+    """Write every table of a run folder as CSV into `out`, all of them or none; returns the files.
 
-    Bytes columns are written as hexadecimal. Raises ResultsError.
+    Other files in `out` stay. Bytes columns are written as hexadecimal. Raises ResultsError.
     """
     read_run(run_folder)
     tables = {table.name: read_table(run_folder, table.name) for table in TABLES}
@@ -127,15 +118,39 @@ def export_csv(run_folder: Path, out: Path, *, force: bool = False) -> tuple[Pat
         taken = [name for name in names if (out / name).exists()] if out.is_dir() else [out.name]
         if taken:
             raise ResultsError(f"{out}: {taken[0]} exists already; choose another folder, or --force to replace it")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
+
+    def fill(folder: Path) -> None:
         for name, table in tables.items():
-            partial = out / f".{name}.csv.partial"
-            pyarrow.csv.write_csv(_as_text(table), partial)
-            os.replace(partial, out / f"{name}.csv")
+            pyarrow.csv.write_csv(_as_text(table), folder / f"{name}.csv")
+
+    if not out.exists():
+        write_folder(out, fill)
+        return tuple(out / name for name in names)
+    try:
+        with partial_folder(out, "new") as new, partial_folder(out, "old") as old:
+            fill(new)
+            _move_all(names, new, out, old)
     except OSError as error:
         raise ResultsError(f"{out}: cannot be written: {error.strerror}") from error
     return tuple(out / name for name in names)
+
+
+def _move_all(names: Sequence[str], new: Path, out: Path, old: Path) -> None:
+    """Move files from `new` to `out`, and what is in their way to `old`; all back again if one cannot be moved."""
+    try:
+        for name in names:
+            if (out / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{name} is a folder")
+            if (out / name).exists():
+                os.replace(out / name, old / name)
+            os.replace(new / name, out / name)
+    except BaseException:
+        for name in names:
+            if not (new / name).exists():
+                os.replace(out / name, new / name)
+            if (old / name).exists():
+                os.replace(old / name, out / name)
+        raise
 
 
 def _as_text(table: pa.Table) -> pa.Table:

@@ -1,9 +1,13 @@
 """Run folders: whole or not at all, never overwritten by chance, clear when damaged."""
 
+import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv
 import pytest
 
 from l2sim.errors import ResultsError
@@ -83,6 +87,41 @@ def test_a_failure_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "run.json").read_bytes() == before
 
 
+WRITER = """
+import sys, time
+from pathlib import Path
+from l2sim.results.folder import write_folder
+
+def fill(partial):
+    (partial / "half").write_text("")
+    print("filling", flush=True)
+    time.sleep(60)
+
+write_folder(Path(sys.argv[1]), fill)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_and_what_a_living_one_has_is_not(tmp_path: Path) -> None:
+    def partials() -> list[Path]:
+        return sorted(tmp_path.glob(".run.*.partial"))
+
+    other = tmp_path / ".run.x.abcdefgh.partial"  # of a folder called run.x
+    other.mkdir()
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path / "run")], stdout=subprocess.PIPE) as writer:
+        try:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"filling\n"
+            (held,) = [path for path in partials() if path != other]
+            write(tmp_path / "run")
+            assert (held / "half").exists(), "a living writer lost its folder"
+        finally:
+            writer.kill()
+    assert (held / "half").exists()
+    write(tmp_path / "run", force=True)
+    assert partials() == [other]
+    assert (tmp_path / "run" / "run.json").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -122,6 +161,37 @@ def test_csv_export_writes_every_table_and_refuses_to_overwrite(tmp_path: Path) 
     with pytest.raises(ResultsError, match="exists already"):
         export_csv(tmp_path / "run", tmp_path / "csv")
     export_csv(tmp_path / "run", tmp_path / "csv", force=True)
+
+
+def test_csv_export_writes_all_files_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "run")
+    last = TABLES[-1].name
+    real = pyarrow.csv.write_csv
+
+    def full_disk(table: pa.Table, path: Path) -> None:
+        if path.stem == last:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(table, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pyarrow.csv, "write_csv", full_disk)
+        with pytest.raises(ResultsError, match="csv: cannot be written: No space left on device"):
+            export_csv(tmp_path / "run", tmp_path / "csv")
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+    out = tmp_path / "csv"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    (out / "payments.csv").write_text("old")
+    (out / f"{last}.csv").mkdir()  # in the way of the last file
+    with pytest.raises(ResultsError, match=f"{last}.csv is a folder"):
+        export_csv(tmp_path / "run", out, force=True)
+    assert sorted(path.name for path in out.iterdir()) == sorted(["notes.txt", "payments.csv", f"{last}.csv"])
+    assert (out / "payments.csv").read_text() == "old"
+    (out / f"{last}.csv").rmdir()
+    files = export_csv(tmp_path / "run", out, force=True)
+    assert sorted(out.iterdir()) == sorted([*files, out / "notes.txt"])
+    assert (out / "payments.csv").read_text().startswith('"system"')
+    assert (out / "notes.txt").read_text() == "mine"
 
 
 def test_a_recorder_has_every_table_of_the_schema_and_no_other() -> None:

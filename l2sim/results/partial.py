@@ -1,0 +1,87 @@
+"""A temporary folder beside what it will become: gone when its writer is, however the writer ended."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nothing is taken for left behind
+    fcntl = None  # type: ignore[assignment]  # the module is absent there
+
+RANDOM = "[a-z0-9_]{8}"
+"""What `tempfile` puts between a prefix and a suffix."""
+
+
+@contextmanager
+def partial_folder(parent: Path, name: str) -> Iterator[Path]:
+    """An empty folder `.NAME.XXXXXXXX.partial` in `parent`, removed at the end unless it was moved by then.
+
+    Its writer holds a lock on it, which ends with the process; what killed processes left under the same name is
+    removed first. Raises OSError.
+    """
+    if fcntl is not None:
+        for left in _of(parent, name):
+            _remove_if_left(left)
+    path, lock = _made(parent, name)
+    try:
+        path.chmod(0o777 & ~_umask())
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _made(parent: Path, name: str) -> tuple[Path, int | None]:
+    """A new folder and the descriptor that holds its lock, where there are locks."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=f".{name}.", suffix=".partial", dir=parent))
+        if fcntl is None:
+            return path, None
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:  # another writer found it before it was locked, and took it for left behind
+            continue
+        _lock(descriptor, fcntl.LOCK_EX)
+        if path.exists():
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _of(parent: Path, name: str) -> list[Path]:
+    """The temporary folders of that name, whoever made them."""
+    pattern = re.compile(rf"\.{re.escape(name)}\.{RANDOM}\.partial")
+    return [path for path in parent.iterdir() if pattern.fullmatch(path.name) and not path.is_symlink()]
+
+
+def _remove_if_left(path: Path) -> None:
+    """Remove a temporary folder that no living process holds; one that cannot be had stays."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # it has just been moved or removed, or is somebody else's
+        return
+    try:
+        if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, how: int) -> bool:
+    """Whether the lock could be had; never on a file system without locks, where nothing is taken for left behind."""
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError:
+        return False
+    return True
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
