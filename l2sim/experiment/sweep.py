@@ -17,16 +17,15 @@ from l2sim.experiment.points import Point, describe, points_of, sweep_config
 from l2sim.experiment.result import Result, open_result
 from l2sim.experiment.run import run
 from l2sim.experiment.sensitivity import sobol_indices
-from l2sim.experiment.statistics import paired_where_known
 from l2sim.experiment.stopping import StoppingRule
 from l2sim.experiment.tables import Systems, collect, interval_table, sweep_table, write_table
+from l2sim.experiment.verdicts import ladder_of, verdicts_of
+from l2sim.report.verdicts import Rung, Verdict
 from l2sim.results.folder import read_run
 from l2sim.scenario.schema import Scenario, resolved, scenario_sha256
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from l2sim.report.sweep_page import Verdict
 
 
 class SweepProgress(Protocol):
@@ -150,32 +149,26 @@ class Sweep:
         if self.keys and self.runs:
             from l2sim.report.sweep_page import write_sweep_report
 
-            write_sweep_report(self.manifest, self.intervals(), self.verdicts(), len(self.runs), self.folder, indices)
+            write_sweep_report(self.manifest, self.intervals(), self.ladder(), len(self.runs), self.folder, indices)
 
-    def verdicts(self) -> "list[Verdict]":
-        """At each point, which system is cheapest, and whether the next is dearer by more than chance explains.
+    def verdicts(self, payments_per_user: float | None = None) -> list[Verdict]:
+        """At each point, which system is cheapest, as run or for users who make so many payments.
 
-        By the mean cost of a payment; the difference is paired by replication. Points where no system completed a
-        payment are left out.
+        By the mean cost of a payment; whether the next is dearer by more than chance explains is told by the paired
+        differences over the replications. Points where no cost is known are left out.
         """
-        from l2sim.report.sweep_page import Verdict
+        return verdicts_of(self._by_point(), payments_per_user)
 
-        found = []
-        for point in dict.fromkeys(key.point for key in self.runs):
-            runs = [self.summaries[key] for key in self.runs if key.point == point]
-            costs = {name: figures["cost_usd_per_payment"] for name, figures in collect(runs).items()}
-            means = {
-                name: sum(known) / len(known)
-                for name, values in costs.items()
-                if (known := [value for value in values if value is not None])
-            }
-            if not means:
-                continue
-            best, *others = sorted(means, key=lambda name: (means[name], name))
-            change = paired_where_known(costs[best], costs[others[0]]) if others else None
-            low = None if change is None else change.low
-            found.append(Verdict(point, best, others[0] if others else None, low is not None and low > 0))
-        return found
+    def ladder(self) -> list[Rung]:
+        """The verdicts as run, then for users who make 100, 1,000 and 10,000 payments."""
+        return ladder_of(self._by_point())
+
+    def _by_point(self) -> dict[int, list[Systems]]:
+        """The replications of each point."""
+        points: dict[int, list[Systems]] = {}
+        for key in self.runs:
+            points.setdefault(key.point, []).append(self.summaries[key])
+        return points
 
     def _repr_html_(self) -> str:
         from l2sim.report.style import inline_png
@@ -206,6 +199,18 @@ class SweepPlots:
         from l2sim.report.sweep_maps import maps
 
         return maps(self._sweep.intervals(), self._sweep.keys)
+
+    def ladder(self) -> "Figure":
+        """Who is cheapest at every point, for users who stay longer: 100, 1,000 and 10,000 payments a user.
+
+        Raises ResultsError unless the sweep varies one key, or two in every combination, with 2 to 12 values each.
+        """
+        from l2sim.report.sweep_ladder import can_ladder, ladder_maps
+
+        intervals, keys = self._sweep.intervals(), self._sweep.keys
+        if not can_ladder(intervals, keys):
+            raise ResultsError(f"{self._sweep.folder}: has no map of winners; that needs 1 or 2 keys of 2 to 12 values")
+        return ladder_maps(intervals, keys, self._sweep.ladder())
 
     def frontier(self) -> "Figure":
         """Cost of a payment against the wait until the payee is assured: every point and system."""

@@ -55,13 +55,15 @@ class Grid(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A figure on a page: its name, its heading, what it shows in words, its SVG, its data."""
+    """A figure on a page: its name, heading, what it shows in words, SVG, data; what it says to who cannot see it."""
 
     name: str
     heading: str
     caption: str
     svg: Markup
     data: Markup
+    alternative: str = ""
+    """Stands for the picture where it says more than the caption."""
 
 
 def shown(name: str, heading: str, caption: str, figure: Figure, text: str | None = None) -> Shown:

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from l2sim.report.figures import TIME_TICKS
 from l2sim.report.style import PARAMETERS, chart, look, png, svg
-from l2sim.report.words import number, seconds, usd
+from l2sim.report.words import key_words, number, seconds, usd
 
 LINES = ("cost_usd_per_payment", "success_rate", "latency_s.assured.p50", "throughput_per_s")
 """What the small multiples show unless asked for other figures."""
@@ -45,15 +45,6 @@ Row = dict[str, Any]
 def words(metric: str) -> str:
     """A figure as axes and tables name it."""
     return WORDS.get(metric, metric)
-
-
-def key_words(key: str) -> str:
-    """A varied key as axes and tables name it: its last two parts.
-
-    >>> key_words("workload.arrivals.rate_per_s"), key_words("seed")
-    ('arrivals.rate_per_s', 'seed')
-    """
-    return ".".join(key.split(".")[-2:])
 
 
 def figure_text(metric: str, value: float | None) -> str:

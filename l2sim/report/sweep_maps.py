@@ -1,6 +1,6 @@
 """Heat maps of a sweep over two keys: who is cheapest where, and what each system costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -11,10 +11,15 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 
 from l2sim.report.style import COLOURS, PARAMETERS, chart
-from l2sim.report.sweep_figures import COST, figure_text, key_words, laid_out, words
+from l2sim.report.sweep_figures import COST, figure_text, laid_out, words
+from l2sim.report.words import key_words
 
 MOST_VALUES = 12
 """Values of a key beyond which the numbers of a map could not be read."""
+
+
+INK = "#111111"
+"""Words on a coloured cell. Not black, which a page shows light when it is read in the dark."""
 
 
 def can_map(intervals: pa.Table, keys: Sequence[str]) -> bool:
@@ -49,16 +54,16 @@ def maps(intervals: pa.Table, keys: Sequence[str], metric: str = COST) -> Figure
         panels = figure.subplots(down, columns, squeeze=False).flat
         first = next(panels)
         _winners(first, systems, means)
-        _frame(first, across, up, keys, "cheapest system")
+        frame(first, across, up, keys, "cheapest system")
         for index, system in enumerate(systems):
             axes = next(panels)
             axes.imshow(means[system], cmap="cividis_r", norm=norm, origin="lower", aspect="auto")
-            _frame(axes, across, up, keys, system)
+            frame(axes, across, up, keys, system)
             for (y, x), mean in np.ndenumerate(means[system]):
                 if np.isfinite(mean):
                     dark = norm(mean) > 0.55
                     axes.text(x, y, figure_text(metric, float(mean)), ha="center", va="center", fontsize=7,
-                              color="white" if dark else "black")  # fmt: skip
+                              color="white" if dark else INK)  # fmt: skip
             axes.title.set_color(COLOURS[index % len(COLOURS)])
         for axes in panels:
             axes.set_axis_off()
@@ -69,15 +74,25 @@ def maps(intervals: pa.Table, keys: Sequence[str], metric: str = COST) -> Figure
 def _winners(axes: Axes, systems: Sequence[str], means: dict[str, Any]) -> None:
     """Colour each cell by its cheapest system, and name it there."""
     stacked = np.stack([np.nan_to_num(means[system], nan=np.inf) for system in systems])
-    best = stacked.argmin(axis=0)
-    picture = np.array([mpl.colors.to_rgb(COLOURS[index % len(COLOURS)]) for index in range(len(systems))])[best]
-    axes.imshow(0.45 + 0.55 * picture, origin="lower", aspect="auto")  # paler, so that black words can be read on it
-    for (y, x), index in np.ndenumerate(best):
-        if np.isfinite(stacked[index, y, x]):
-            axes.text(x, y, systems[index], ha="center", va="center", fontsize=7, color="black")
+    best = np.where(np.isfinite(stacked).any(axis=0), stacked.argmin(axis=0), -1)
+    paint(axes, systems, best, {place: systems[index] for place, index in np.ndenumerate(best) if index >= 0})
 
 
-def _frame(axes: Axes, across: Sequence[Any], up: Sequence[Any], keys: Sequence[str], title: str) -> None:
+def paint(axes: Axes, systems: Sequence[str], best: Any, texts: Mapping[tuple[int, ...], str]) -> None:
+    """Colour each cell, row and column, by the place of its system (white for -1), and write its text there."""
+    picture = np.array([*(mpl.colors.to_rgb(COLOURS[k % len(COLOURS)]) for k in range(len(systems))), (1, 1, 1)])[best]
+    axes.imshow(0.45 + 0.55 * picture, origin="lower", aspect="auto")  # paler, so that dark words can be read on it
+    rows, columns = best.shape
+    for edge in range(1, rows):
+        axes.axhline(edge - 0.5, color="white", linewidth=1.5)
+    for edge in range(1, columns):
+        axes.axvline(edge - 0.5, color="white", linewidth=1.5)
+    for (y, x), text in texts.items():
+        axes.text(x, y, text, ha="center", va="center", fontsize=7, color=INK)
+
+
+def frame(axes: Axes, across: Sequence[Any], up: Sequence[Any], keys: Sequence[str], title: str) -> None:
+    """Name the cells of a map by the values of its keys, across and up."""
     axes.set_xticks(range(len(across)), [str(value) for value in across], fontsize=8)
     axes.set_yticks(range(len(up)), [str(value) for value in up], fontsize=8)
     axes.set_xlabel(key_words(keys[0]), fontsize=8)

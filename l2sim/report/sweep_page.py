@@ -16,47 +16,52 @@ from l2sim.report.sweep_figures import (
     WORDS,
     figure_text,
     frontier,
-    key_words,
     lines,
     words,
     write_figure,
 )
+from l2sim.report.sweep_ladder import CAPTION, HEADING, can_ladder, ladder_maps
 from l2sim.report.sweep_maps import can_map, maps
+from l2sim.report.verdicts import Rung, gaps, sentences
+from l2sim.report.words import key_words
 from l2sim.results.folder import canonical_json
 
 
-class Verdict(NamedTuple):
-    """Which system is cheapest at a point, which comes next, and whether chance explains the difference."""
+class Drawn(NamedTuple):
+    """A figure, its heading, what it shows in words, and what those are told who do not see it, where that is more."""
 
-    point: int
-    best: str
-    second: str | None
-    sure: bool
-    """Whether the paired 95 % interval of the difference leaves out 0."""
+    figure: Figure
+    heading: str
+    caption: str
+    alternative: str = ""
 
 
-def figures_of(intervals: pa.Table, keys: Sequence[str]) -> dict[str, tuple[Figure, str, str]]:
-    """Every figure of a sweep by name, with its heading and what it shows in words."""
+def figures_of(
+    intervals: pa.Table, keys: Sequence[str], ladder: Sequence[Rung], told: Sequence[str]
+) -> dict[str, Drawn]:
+    """Every figure of a sweep by name; `told` are the sentences of the ladder."""
     found = {}
     if can_map(intervals, keys):
-        found["maps"] = (
+        found["maps"] = Drawn(
             maps(intervals, keys),
             "Who is cheapest where",
             "Cost of a payment at every combination of the two varied keys: the cheapest system, then each system by "
             "itself. Darker is dearer; the numbers are means over the replications.",
         )
-    found["lines"] = (
+    if can_ladder(intervals, keys):
+        found["ladder"] = Drawn(ladder_maps(intervals, keys, ladder), HEADING, CAPTION, " ".join([CAPTION, *told]))
+    found["lines"] = Drawn(
         lines(intervals, keys),
         "Figure by figure",
         f"Means against {keys[0]} by system, with 95 % intervals; a column of panels for each value of a second key.",
     )
-    found["frontier"] = (
+    found["frontier"] = Drawn(
         frontier(intervals),
         "Cost against wait",
         "A mark for each point and system: what a payment costs, and how long half of the payees wait until they are "
         "assured. The dotted line joins the points that no other beats in both.",
     )
-    found["throughput"] = (
+    found["throughput"] = Drawn(
         frontier(intervals, THROUGHPUT, FEE),
         "Throughput against fee",
         "A mark for each point and system: payments completed a second, and the mean fee of a payment.",
@@ -67,7 +72,7 @@ def figures_of(intervals: pa.Table, keys: Sequence[str]) -> dict[str, tuple[Figu
 def write_sweep_report(
     manifest: Mapping[str, Any],
     intervals: pa.Table,
-    verdicts: Sequence[Verdict],
+    ladder: Sequence[Rung],
     finished: int,
     folder: Path,
     indices: pa.Table | None = None,
@@ -76,18 +81,20 @@ def write_sweep_report(
     keys = list(manifest["keys"])
     drawings = folder / "figures"
     drawings.mkdir(exist_ok=True)
+    told = sentences(ladder, [point["values"] for point in manifest["points"]], keys)
     shows = []
-    for name, (figure, heading, caption) in figures_of(intervals, keys).items():
-        write_figure(figure, drawings, name)
-        shows.append(shown(name, heading, caption, figure, svg(figure)))
-    page = sweep_html(manifest, intervals, verdicts, finished, shows, indices)
+    for name, drawn in figures_of(intervals, keys, ladder, told).items():
+        write_figure(drawn.figure, drawings, name)
+        one = shown(name, drawn.heading, drawn.caption, drawn.figure, svg(drawn.figure))
+        shows.append(one._replace(alternative=drawn.alternative))
+    page = sweep_html(manifest, intervals, ladder, finished, shows, indices)
     (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def sweep_html(
     manifest: Mapping[str, Any],
     intervals: pa.Table,
-    verdicts: Sequence[Verdict],
+    ladder: Sequence[Rung],
     finished: int,
     shows: Sequence[Shown],
     indices: pa.Table | None = None,
@@ -100,8 +107,8 @@ def sweep_html(
         "sweep.html",
         scenario=scenario,
         scenario_text=canonical_json(scenario),
-        headline=headline(verdicts, points, manifest["keys"]),
-        cautions=_cautions(verdicts, each),
+        headline=sentences(ladder, [point["values"] for point in points], manifest["keys"]),
+        cautions=[*_cautions(ladder, each), *gaps(ladder)],
         whole=finished >= planned,
         finished=finished,
         planned=planned,
@@ -114,41 +121,8 @@ def sweep_html(
     )
 
 
-def headline(verdicts: Sequence[Verdict], points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
-    """Who is cheapest where, in sentences, the system that is cheapest at most points first."""
-    wins: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        wins.setdefault(verdict.best, []).append(verdict)
-    sentences = []
-    for best, won in sorted(wins.items(), key=lambda one: (-len(one[1]), one[0])):
-        where = _where([points[verdict.point]["values"] for verdict in won], [p["values"] for p in points], keys)
-        sure = sum(verdict.sure for verdict in won)
-        beyond = (
-            "" if any(verdict.second is None for verdict in won)
-            else f", beyond chance at {'all of them' if sure == len(won) else sure}"
-        )  # fmt: skip
-        sentences.append(f"{best} is cheapest at {len(won)} of {len(verdicts)} points{beyond}{where}.")
-    return sentences
-
-
-def _where(won: Sequence[Mapping[str, Any]], every: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
-    """The range of each numeric key within which a system won, where it is not the whole range."""
-    if len(won) == len(every):
-        return ""
-    parts = []
-    for key in keys:
-        values, all_values = [one[key] for one in won], [one[key] for one in every]
-        if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in all_values):
-            continue
-        low, high = min(values), max(values)
-        if (low, high) != (min(all_values), max(all_values)):
-            short = key_words(key)
-            parts.append(f"{short} {low:,}" if low == high else f"{short} {low:,} to {high:,}")
-    return f" ({', '.join(parts)})" if parts else ""
-
-
-def _cautions(verdicts: Sequence[Verdict], each: int) -> list[str]:
-    if each == 1 and any(verdict.second for verdict in verdicts):
+def _cautions(ladder: Sequence[Rung], each: int) -> list[str]:
+    if each == 1 and any(verdict.second for rung in ladder for verdict in rung.verdicts):
         return ["One run a point is one draw of chance: with --replications 5 the figures get intervals."]
     return []
 

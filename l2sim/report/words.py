@@ -72,3 +72,12 @@ def number(value: float | None) -> str:
     if float(value).is_integer() or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def key_words(key: str) -> str:
+    """A varied key as axes and tables name it: its last two parts.
+
+    >>> key_words("workload.arrivals.rate_per_s"), key_words("seed")
+    ('arrivals.rate_per_s', 'seed')
+    """
+    return ".".join(key.split(".")[-2:])
