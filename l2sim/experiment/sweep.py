@@ -141,15 +141,20 @@ class Sweep:
 
     def save(self) -> None:
         """Write the tables and, where there is something to vary, the report into the sweep's folder."""
+        self.save_tables()
+        if self.keys and self.runs:
+            from l2sim.report.sweep_page import write_sweep_report
+
+            indices = self.which_key_matters() if self.manifest["design"] == "sobol" else None
+            write_sweep_report(self.manifest, self.intervals(), self.ladder(), len(self.runs), self.folder, indices)
+
+    def save_tables(self) -> None:
+        """Write the tables into the sweep's folder."""
         write_table(self.table(), self.folder, "table")
         write_table(self.intervals(), self.folder, "intervals")
         indices = self.which_key_matters() if self.manifest["design"] == "sobol" else None
         if indices is not None:
             write_table(indices, self.folder, "sobol")
-        if self.keys and self.runs:
-            from l2sim.report.sweep_page import write_sweep_report
-
-            write_sweep_report(self.manifest, self.intervals(), self.ladder(), len(self.runs), self.folder, indices)
 
     def verdicts(self, payments_per_user: float | None = None) -> list[Verdict]:
         """At each point, which system is cheapest, as run or for users who make so many payments.
