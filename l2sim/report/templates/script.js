@@ -127,7 +127,9 @@
       look(box[0] + part * (box[2] - box[0]), (box[1] + box[3]) / 2);
     });
     const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-    figure.querySelector("button.csv").addEventListener("click", () => {
+    const csv = figure.querySelector("button.csv");
+    csv.hidden = !data.panels.some((panel) => panel.lines.length + panel.bars.length); // a map says all it knows
+    csv.addEventListener("click", () => {
       const rows = ["panel,series,x,y"];
       data.panels.forEach((panel, i) => {
         const name = quoted(panel.title || panel.y.label || String(i + 1));
