@@ -40,6 +40,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "success_rate": Meaning("", "completed over offered"),
     "throughput_per_s": Meaning("1/s", "completed over the time from the first moment of the payment phase to its end "
                                 "or, if later, to the last assurance"),
+    "warm_up_payments": Meaning("payments", "payments of the warm-up, which rates, latencies, fees, attempts and hops "
+                                "leave out"),
     "failures.*": Meaning("payments", "payments that failed for that reason; reasons that did not occur are left out"),
     **{key: value for name, words in _LATENCIES.items() for key, value in _latency(name, words).items()},
     **_spread("fee_usd", "USD", "what payers paid on top of the amount", ("mean", "p50", "p95")),

@@ -92,7 +92,7 @@ def breakeven_gas_per_byte(operations: int, curve: str = "bls12-381") -> float:
     """The price of a byte of data, in gas, from which an aggregate signature is worth its check.
 
     >>> round(breakeven_gas_per_byte(100))
-    475
+    480
     """
     more = PAIRINGS[curve].check_gas(operations) - operations * ECRECOVER_GAS
     spared_bytes = operations * SIGNATURE_BYTES - AGGREGATE_BYTES[curve]

@@ -78,7 +78,7 @@ def packable(value: int, mantissa_bits: int, *, up: bool = False) -> int:
     """The nearest number that can be packed, at most `value`, or at least with `up`.
 
     >>> packable(204_799, FEE_MANTISSA_BITS), packable(204_799, FEE_MANTISSA_BITS, up=True)
-    (204700, 204800)
+    (204700, 205000)
     """
     scale = 1
     while (-(-value // scale) if up else value // scale) >= 1 << mantissa_bits:
