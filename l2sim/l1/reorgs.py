@@ -2,12 +2,14 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import Field
 
 from l2sim.config import Config
-from l2sim.engine import Stream
+
+if TYPE_CHECKING:  # settings are read without the engine
+    from l2sim.engine import Stream
 
 Content = TypeVar("Content")
 
@@ -40,7 +42,7 @@ class KeptBlock(Generic[Content]):
 class KeptBlocks(Generic[Content]):
     """The blocks that a reorganisation could reach, and the chance of one."""
 
-    def __init__(self, config: ReorgConfig, stream: Stream) -> None:
+    def __init__(self, config: ReorgConfig, stream: "Stream") -> None:
         self._config = config
         self._stream = stream
         self.blocks: deque[KeptBlock[Content]] = deque(maxlen=config.max_depth)

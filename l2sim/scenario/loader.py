@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from l2sim.errors import Problem, ScenarioError
 from l2sim.scenario.document import Document, KeyPath, parse, read_text
+from l2sim.scenario.hidden import rule_faults
 from l2sim.scenario.overrides import apply_override
 from l2sim.scenario.problems import in_order, problems_of
 from l2sim.scenario.schema import Scenario, reference_faults, with_written_paths
@@ -61,6 +62,8 @@ def _build(document: Document, folder: Path, overrides: Iterable[str]) -> Scenar
         known = {problem.key for problem in problems}  # a value that could not be read has been reported
         found = problems_of(error, document, Scenario)
         for key_path, rule, got in reference_faults(document.data):
+            found.append(Problem(str(document.place(key_path)), key_text(key_path), rule, got))
+        for key_path, rule, got in rule_faults(Scenario, document.data):
             found.append(Problem(str(document.place(key_path)), key_text(key_path), rule, got))
         problems.extend(problem for problem in found if problem.key not in known)
     if problems or scenario is None:

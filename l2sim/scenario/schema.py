@@ -20,7 +20,7 @@ from l2sim.scenario.wording import NAME_LENGTH, NAME_PATTERN, did_you_mean, show
 from l2sim.systems.lightning.config import LightningConfig
 from l2sim.systems.onchain.config import OnchainConfig
 from l2sim.systems.rollup.config import RollupConfig
-from l2sim.workload.config import WorkloadConfig
+from l2sim.workload.config import AmountsConfig, WorkloadConfig
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=NAME_LENGTH)]
 """A name that can stand in file names, in dotted keys and in tables: lower-case letters, digits, `_` and `-`."""
@@ -95,30 +95,47 @@ class Scenario(Config):
     """Paths as the file has them, where the settings have them resolved against the file's folder."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        found = (*reference_faults(self.model_dump(mode="json")), *self._value_faults())
-        if found:
-            raise ListedProblemsError(found)
+    def _refers_to_what_there_is(self) -> Self:
+        systems = {name: {"kind": system.kind, "l1": system.l1} for name, system in self.systems.items()}
+        chains = {name: {"kind": chain.kind} for name, chain in self.l1.items()}
+        return self._checked(*reference_faults({"l1": chains, "systems": systems}))
+
+    @model_validator(mode="after")
+    def _has_amounts(self) -> Self:
+        return self._has_distribution("amounts", self.workload.amounts)
+
+    @model_validator(mode="after")
+    def _has_funds(self) -> Self:
+        return self._has_distribution("funds", self.workload.funds)
+
+    def _has_distribution(self, what: str, config: AmountsConfig | None) -> Self:
+        try:
+            if config is not None:
+                config.distribution(self.prices.prices())
+        except ValueError as error:
+            return self._checked((("workload", what), str(error), None))
         return self
 
-    def _value_faults(self) -> Iterator[Found]:
-        """Faults that show only when settings of several parts are put together."""
-        prices = self.prices.prices()
-        for what in ("amounts", "funds"):
-            config = getattr(self.workload, what)
-            try:
-                if config is not None:
-                    config.distribution(prices)
-            except ValueError as error:
-                yield ("workload", what), str(error), None
+    @model_validator(mode="after")
+    def _warms_up_before_the_end(self) -> Self:
         duration_s = self.workload.duration_s
         if duration_s is not None and self.phases.warm_up_s >= duration_s:
             rule = f"must be less than workload.duration_s ({duration_s:g})"
-            yield ("phases", "warm_up_s"), rule, show(self.phases.warm_up_s)
+            return self._checked((("phases", "warm_up_s"), rule, show(self.phases.warm_up_s)))
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_cost_profile(self) -> Self:
         try:
             load_profile(self.cost_profile)
         except ProfileError as error:
-            yield ("cost_profile",), str(error), None
+            return self._checked((("cost_profile",), str(error), None))
+        return self
+
+    def _checked(self, *found: Found) -> Self:
+        if found:
+            raise ListedProblemsError(found)
+        return self
 
     def only(self, systems: Sequence[str]) -> Self:
         """The scenario with only those of its systems; raises ScenarioError for one it does not have."""

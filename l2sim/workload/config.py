@@ -51,13 +51,16 @@ class AmountConfig(Config):
 
     @model_validator(mode="after")
     def _one_unit_each(self) -> Self:
+        faults = []
         for quantity in self.needed + self.optional:
             names = _unit_names(quantity)
             given = [name for name in names if getattr(self, name) is not None]
             if len(given) == 2:
-                raise ValueError(f"must have only one of {names[0]} and {names[1]}")
+                faults.append(f"only one of {names[0]} and {names[1]}")
             if not given and quantity in self.needed:
-                raise ValueError(f"must have one of {names[0]} and {names[1]}")
+                faults.append(f"one of {names[0]} and {names[1]}")
+        if faults:
+            raise ValueError(f"must have {', and '.join(faults)}")
         return self
 
     def _msat(self, quantity: str, prices: Prices, default: int | None = None) -> int:
@@ -223,16 +226,29 @@ class WorkloadConfig(Config):
     """What each user brings to every system."""
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _says_no_more_than_its_trace(self) -> Self:
         if isinstance(self.arrivals, TraceArrivals):
-            for name in ("amounts", "pairs", "payments"):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"must not have {name} when arrivals are a trace: the file says so")
-            return self
-        if self.amounts is None:
+            names = [name for name in ("amounts", "pairs", "payments") if getattr(self, name) is not None]
+            if names:
+                raise ValueError(f"must not have {', '.join(names)} when arrivals are a trace: the file says so")
+        return self
+
+    @model_validator(mode="after")
+    def _has_amounts(self) -> Self:
+        if not isinstance(self.arrivals, TraceArrivals) and self.amounts is None:
             raise ValueError("must have amounts unless arrivals are a trace")
-        if (self.duration_s is None) == (self.payments is None):
+        return self
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if not isinstance(self.arrivals, TraceArrivals) and (self.duration_s is None) == (self.payments is None):
             raise ValueError("must have exactly one of duration_s and payments")
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_a_size(self) -> Self:
+        if isinstance(self.arrivals, TraceArrivals):
+            return self
         if self.duration_s is not None and self.duration_s * self.arrivals.rate_per_s > MAX_PAYMENTS:
             raise ValueError(
                 f"duration_s times arrivals.rate_per_s must be at most {MAX_PAYMENTS} payments "
@@ -243,6 +259,10 @@ class WorkloadConfig(Config):
                 f"payments over arrivals.rate_per_s must be at most 1e9 seconds "
                 f"(got {self.payments / self.arrivals.rate_per_s:g})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_users_for_its_pairs(self) -> Self:
         if isinstance(self.pairs, MerchantPairs) and self.pairs.payments_share < 1 and self.users < 3:
             raise ValueError(f"users must be at least 3 when not every payment goes to a merchant (got {self.users})")
         return self

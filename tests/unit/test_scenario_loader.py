@@ -78,6 +78,40 @@ def test_all_problems_come_at_once_in_the_order_of_the_file() -> None:
     ]
 
 
+def test_a_fault_in_one_group_hides_none_in_another_or_in_what_is_about_several() -> None:
+    text = TEXT.replace("sigma: 1.2", "sigma: -1\n    median_sat: 5\n    min_usd: 1\n    min_sat: 1")
+    text = text.replace("{kind: constant, usd: 500}", "{kind: uniform, low_usd: 9, high_usd: 2}")
+    text = text.replace("seed: 3", "phases: {warm_up_s: 70}\ncost_profile: fast")
+    text = text.replace("users: 10", "users: 10\n  payments: 5")
+    text = text.replace("{kind: ethereum}", "{kind: ethereum, zzz: 1}")
+    text = text.replace(
+        "kind: validity}",
+        "kind: validity}, sequencer: {block_time_s: 1, preconfirmation_s: 0.3, block_gas_limit: 30000}",
+    )
+    lines = [line.split(" ", 1)[1].split(" (got")[0].split("; known here")[0] for line in refused(text)]
+    assert lines == [
+        "phases.warm_up_s: must be less than workload.duration_s (60)",
+        "cost_profile: cost profile: must be one of reference or the path of a .json file",
+        "workload: must have exactly one of duration_s and payments",
+        "workload.amounts: must have only one of median_usd and median_sat, and only one of min_usd and min_sat",
+        "workload.amounts.sigma: must be more than 0",
+        "workload.funds: the least amount must not be above the greatest",
+        "l1.ethereum.zzz: unknown key",
+        "systems.rollup: sequencer.preconfirmation_s must divide sequencer.block_time_s into whole parts",
+        "systems.rollup: sequencer.block_gas_limit must be at least bridge.withdrawal_l2_gas, 96000, or nobody "
+        "could leave",
+    ]
+
+
+def test_no_rule_is_said_to_be_broken_by_a_value_that_is_wrong_in_itself() -> None:
+    assert refused(TEXT.replace("duration_s: 60", "duration_s: -1")) == [
+        "s.yaml:5:3 workload.duration_s: must be more than 0 (got -1)"
+    ]
+    wrong = TEXT.replace("kind: validity", "kind: validium, committee: {members: 4, threshold: many}")
+    (line,) = refused(wrong)
+    assert "committee.threshold: must be a whole number" in line
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -223,7 +223,7 @@ def test_arrays_of_a_workload_are_read_only() -> None:
         ({"amounts": {"kind": "uniform", "low_usd": 1}}, "must have one of high_usd and high_sat"),
         ({"arrivals": {"kind": "poisson", "rate_per_s": 1e9}}, "must be at most 50000000 payments"),
         ({"arrivals": {"kind": "poisson", "rate_per_s": 1e-9}, "duration_s": None, "payments": 2}, "at most 1e9 sec"),
-        ({"arrivals": {"kind": "trace", "path": "x.csv"}}, "must not have amounts when arrivals are a trace"),
+        ({"arrivals": {"kind": "trace", "path": "x.csv"}}, "must not have amounts, pairs when arrivals are a trace"),
         ({"users": 2, "pairs": {"kind": "merchants", "payments_share": 0.5}}, "users must be at least 3"),
     ],
 )

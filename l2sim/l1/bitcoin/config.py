@@ -1,6 +1,6 @@
 """Settings of a Bitcoin-like chain."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -82,18 +82,26 @@ class BitcoinConfig(Config):
     """Blocks that are thrown out again."""
 
     @model_validator(mode="after")
-    def _check(self) -> "BitcoinConfig":
+    def _has_room_in_blocks(self) -> Self:
         space_wu = self.max_block_wu - self.reserved_wu
         if space_wu < self.background.transaction_wu:
             raise ValueError(
                 "max_block_wu less reserved_wu must hold at least one background transaction of "
                 f"{self.background.transaction_wu} wu (got {space_wu})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_final_blocks(self) -> Self:
         if self.reorgs.probability > 0 and self.reorgs.max_depth >= self.final_confirmations:
             raise ValueError(
                 f"reorgs.max_depth must be below final_confirmations of {self.final_confirmations}, or final blocks "
                 f"would be thrown out (got {self.reorgs.max_depth})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _relays_its_background(self) -> Self:
         if self.background.median_sat_per_vb * 1_000 < self.min_relay_sat_per_kvb and self.background.load > 0:
             raise ValueError(
                 "background.median_sat_per_vb must not be below the relay minimum of "

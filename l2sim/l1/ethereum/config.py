@@ -1,12 +1,11 @@
 """Settings of an Ethereum-like chain."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
-from l2sim.engine import NS_PER_S
 from l2sim.l1.ethereum.forks import FORKS, Fork, extended
 from l2sim.l1.reorgs import ReorgConfig
 from l2sim.money import WEI_PER_GWEI
@@ -134,19 +133,27 @@ class EthereumConfig(Config):
     """Everybody else's demand."""
 
     @model_validator(mode="after")
-    def _check(self) -> "EthereumConfig":
-        fork = self.rules
+    def _has_blobs_where_it_counts_them(self) -> Self:
+        fork = self.rules  # raises for a fork that is not there
         if self.initial_excess_blob_gas and not fork.max_blobs:
             raise ValueError(
                 f"initial_excess_blob_gas needs a fork with blobs, cancun or later (got fork {self.fork} and "
                 f"{self.initial_excess_blob_gas})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _begins_in_its_fork(self) -> Self:
         in_force = [
             row for row in self.fork_table if self.start_unix_s is None or row.activation_s <= self.start_unix_s
         ]
-        if self.start_unix_s is not None and (not in_force or in_force[-1] != fork):
+        if self.start_unix_s is not None and (not in_force or in_force[-1] != self.rules):
             there = in_force[-1].name if in_force else "none of the table"
             raise ValueError(f"fork must be the one in force at start_unix_s, {there} (got {self.fork})")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_final_blocks(self) -> Self:
         if self.reorgs.probability > 0 and self.reorgs.max_depth >= self.finality_epochs * self.slots_per_epoch:
             raise ValueError(
                 f"reorgs.max_depth must be below {self.finality_epochs * self.slots_per_epoch}, the slots that make a "
@@ -173,6 +180,8 @@ class EthereumConfig(Config):
     @property
     def upgrades(self) -> tuple[tuple[int, Fork], ...]:
         """The forks that come into force within a run, and when, ns."""
+        from l2sim.engine import NS_PER_S  # here, so that settings are read without the engine
+
         start_s = self.start_unix_s
         if start_s is None:
             return ()

@@ -189,20 +189,27 @@ class LightningConfig(Config):
     """The time of one message between two nodes."""
 
     @model_validator(mode="after")
-    def _quick_dances_know_no_waiting(self) -> Self:
-        if self.channels.dance == "quick":
-            if self.channels.commit_interval_ms > 0:
-                raise ValueError("channels.commit_interval_ms must be 0 with dance: quick; use dance: full")
-            if self.nodes.availability is not None:
-                raise ValueError("nodes.availability must be left out with dance: quick; use channels.dance: full")
+    def _quick_dances_commit_at_once(self) -> Self:
+        if self.channels.dance == "quick" and self.channels.commit_interval_ms > 0:
+            raise ValueError("channels.commit_interval_ms must be 0 with dance: quick; use dance: full")
         return self
 
     @model_validator(mode="after")
-    def _check_agents(self) -> "LightningConfig":
+    def _quick_dances_know_no_waiting(self) -> Self:
+        if self.channels.dance == "quick" and self.nodes.availability is not None:
+            raise ValueError("nodes.availability must be left out with dance: quick; use channels.dance: full")
+        return self
+
+    @model_validator(mode="after")
+    def _check_agents(self) -> Self:
         if self.channels.dance == "full":
             for agent in self.agents:
                 if isinstance(agent, Splices | Leases):
                     raise ValueError(f"agents of kind {agent.kind} need channels.dance: quick (got full)")
+        return self
+
+    @model_validator(mode="after")
+    def _updates_fees_in_full_dances(self) -> Self:
         if self.onchain.update_fee is not None and self.channels.dance != "full":
             raise ValueError("onchain.update_fee needs channels.dance: full (got quick)")
         return self

@@ -4,7 +4,7 @@ Gas figures of OP Stack contracts are those of the gas snapshot that its authors
 (ethereum-optimism/optimism 0020adc2, packages/contracts-bedrock/.gas-snapshot) plus 21,000 a transaction, rounded.
 """
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -358,18 +358,25 @@ class RollupConfig(Config):
         return "singular" if self.sequencer.block_time_s % 1 else "span"
 
     @model_validator(mode="after")
-    def _check(self) -> "RollupConfig":
-        sequencer = self.sequencer
-        part_s = sequencer.preconfirmation_s
+    def _preconfirms_in_whole_parts(self) -> Self:
+        sequencer, part_s = self.sequencer, self.sequencer.preconfirmation_s
         if part_s is not None and round(sequencer.block_time_s * 1e9) % round(part_s * 1e9):
             raise ValueError(
                 "sequencer.preconfirmation_s must divide sequencer.block_time_s into whole parts "
                 f"(got {part_s} and {sequencer.block_time_s})"
             )
-        if sequencer.forced_inclusion is not None and self.batcher.format == "chunks":
+        return self
+
+    @model_validator(mode="after")
+    def _forces_what_its_batches_can_hold(self) -> Self:
+        if self.sequencer.forced_inclusion is not None and self.batcher.format == "chunks":
             raise ValueError(
                 "sequencer.forced_inclusion must not go with batcher.format chunks, which has no such operation"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _escapes_after_a_proof(self) -> Self:
         if self.settlement.kind != "optimistic" and self.escape is not None:
             proof_s = self.settlement.proof_s + self.batcher.max_interval_s
             if self.escape.window_s <= proof_s:
@@ -377,29 +384,52 @@ class RollupConfig(Config):
                     f"escape.window_s must be longer than a batch and its proof take, {proof_s:g} "
                     f"(got {self.escape.window_s:g})"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _is_a_volition_by_account(self) -> Self:
         if self.settlement.kind == "validium" and self.settlement.l1_share and self.batch_format != "state_diffs":
             raise ValueError(
                 f"settlement.l1_share needs batcher.format state_diffs, which is by account (got {self.batch_format})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _disputes_what_is_in_batches(self) -> Self:
         disputed = self.settlement.kind == "optimistic" and self.settlement.disputes is not None
-        if disputed and sequencer.forced_inclusion is not None:
+        if disputed and self.sequencer.forced_inclusion is not None:
             raise ValueError(
                 "settlement.disputes must not go with sequencer.forced_inclusion: what L1 forces in is in no "
                 "batch, and the watcher executes batches"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _serves_fast_exits(self) -> Self:
         if self.escape is not None and self.fast_exits is not None:
             raise ValueError("fast_exits need an operator who serves withdrawals: leave out escape or fast_exits")
-        few = self.batcher.format == "chunks"
-        if few and not self.plain:
+        return self
+
+    @model_validator(mode="after")
+    def _chunks_plain_transfers(self) -> Self:
+        if self.batcher.format == "chunks" and not self.plain:
             raise ValueError(
                 "batcher.format chunks must go with plain transfers, all at one fee, in order of arrival "
                 "(got another sequencer.mix, sequencer.ordering, fees.rule, fees.op_fork or fees.tip_sigma)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _spans_whole_seconds(self) -> Self:
         if self.batcher.format == "span" and self.sequencer.block_time_s % 1:
             raise ValueError(
                 "sequencer.block_time_s must be whole seconds with batcher.format span, which tells time in them "
                 f"(got {self.sequencer.block_time_s})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _lets_users_leave(self) -> Self:
         if self.sequencer.block_gas_limit < self.bridge.withdrawal_l2_gas:
             raise ValueError(
                 "sequencer.block_gas_limit must be at least bridge.withdrawal_l2_gas, "

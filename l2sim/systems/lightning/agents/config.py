@@ -1,6 +1,6 @@
 """Settings of liquidity agents: each has a stated rule, acts for some routers, and pays for what it does."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,12 +33,16 @@ class Imbalance(Agent):
     """More is not moved at once."""
 
     @model_validator(mode="after")
-    def _check(self) -> "Imbalance":
+    def _has_shares_in_order(self) -> Self:
         if not self.low_share <= self.target_share <= self.high_share:
             raise ValueError(
                 "low_share, target_share and high_share must rise in this order "
                 f"(got {self.low_share}, {self.target_share} and {self.high_share})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_amounts_in_order(self) -> Self:
         if self.least_sat > self.most_sat:
             raise ValueError(f"least_sat must not be above most_sat (got {self.least_sat} and {self.most_sat})")
         return self

@@ -44,9 +44,13 @@ class DisputeConfig(Config):
     """L1 gas of resolving a game and its bonds."""
 
     @model_validator(mode="after")
-    def _check(self) -> "DisputeConfig":
+    def _has_time_for_an_extension(self) -> Self:
         if self.clock_s < 2 * self.extension_s:
             raise ValueError(f"clock_s must be at least twice extension_s, {self.extension_s} (got {self.clock_s})")
+        return self
+
+    @model_validator(mode="after")
+    def _has_time_for_its_moves(self) -> Self:
         moves_s = self.watcher_delay_s + (self.max_depth // 2 + 1) * self.response_s
         if moves_s >= self.clock_s:
             raise ValueError(
