@@ -8,7 +8,7 @@ from l2sim.cli.options import PATH, force_option
 from l2sim.systems.lightning.cloth.names import ALL, CORRECTIONS
 
 
-@click.command()
+@click.command(short_help="Run CLoTH's network and payments as CLoTH does.")
 @click.option("--network", required=True, metavar="DIR", type=PATH, help="Folder of CLoTH's nodes, channels, edges.")
 @click.option("--payments", required=True, metavar="FILE", type=PATH, help="CLoTH's payments.csv.")
 @click.option("--mpp/--no-mpp", default=False, show_default=True, help="Split a payment in two that finds no route.")

@@ -21,7 +21,7 @@ DELAYS_S = (60, 300, 1_800, 7_200, 21_600)
 """Bounds on the delay for which the table names the cheapest setting."""
 
 
-@click.command()
+@click.command(short_help="Compare rules for when a rollup posts its batches.")
 @click.argument("scenario", type=PATH)
 @click.option("--system", metavar="NAME", help="Which rollup of the scenario; by default the first.")
 @click.option("--durations", metavar="S,S,...", help="Channel durations in seconds; by default from 12 s to half the "

@@ -3,7 +3,7 @@
 import click
 
 
-@click.command()
+@click.command(short_help="List the rollups that `preset:` knows, or show one.")
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
     """List the rollups that `preset:` knows, or show the settings of one of them, as YAML.
