@@ -151,7 +151,7 @@ def test_a_sweeps_answer_comes_first(page: Any, sweep_report: Path) -> None:
     opened(page, sweep_report)
     answer = page.find_element(By.CSS_SELECTOR, "ul.answer li").text
     assert re.search(r"is cheapest at \d of 4 points", answer)
-    assert len(page.find_elements(By.CSS_SELECTOR, "figure[data-traces]")) == 4
+    assert len(page.find_elements(By.CSS_SELECTOR, "figure[data-traces]")) == 5
 
 
 def test_hovering_over_a_figure_tells_the_values_of_every_system(page: Any, report: Path, screenshots: Path) -> None:
