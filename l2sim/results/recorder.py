@@ -24,7 +24,7 @@ class PaymentRecord:
 
     __slots__ = (
         "assured_ns", "attempts", "failed_hop", "failure_code", "fee", "final_ns", "hops", "included_ns",
-        "l1_final_ns", "outcome", "submitted_ns",
+        "l1_final_ns", "outcome", "parts", "submitted_ns",
     )  # fmt: skip
 
     def __init__(self, count: int) -> None:
@@ -34,6 +34,7 @@ class PaymentRecord:
         self.outcome: npt.NDArray[np.uint8] = np.zeros(count, np.uint8)
         self.attempts: npt.NDArray[np.int32] = np.zeros(count, np.int32)
         self.hops: npt.NDArray[np.int32] = np.zeros(count, np.int32)
+        self.parts: npt.NDArray[np.int32] = np.zeros(count, np.int32)
         self.failed_hop: npt.NDArray[np.int32] = np.full(count, NEVER, np.int32)
         self.failure_code: npt.NDArray[np.int32] = np.full(count, NEVER, np.int32)
         self.submitted_ns = never()

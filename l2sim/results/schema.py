@@ -63,7 +63,13 @@ PAYMENTS = Table(
         Column("amount_msat", Kind.INT64, "msat", "worth of the payment at the scenario's prices"),
         Column("outcome", Kind.TEXT, "", "completed, or why it failed"),
         Column("attempts", Kind.INT32, "", "how often it was tried: routes on a channel network, else 1"),
-        Column("hops", Kind.INT32, "", "channels of the route that carried it, or of the last one tried; else 0"),
+        Column("parts", Kind.INT32, "", "parts that delivered it, or under way at the end; 0 where nothing is divided"),
+        Column(
+            "hops",
+            Kind.INT32,
+            "",
+            "channels of the route that carried it, or of the last tried, most of any part; else 0",
+        ),
         Column("failed_hop", Kind.INT32, "", "which channel of the last route failed, from 0", nullable=True),
         Column(
             "failure_code",

@@ -52,6 +52,7 @@ def payments_table(
         "amount_msat": sent["amount_msat"],
         "outcome": pa.DictionaryArray.from_arrays(pa.array(record.outcome.astype(np.int32)), labels),
         "attempts": record.attempts,
+        "parts": record.parts,
         "hops": record.hops,
         "fee": record.fee,
         "fee_usd": record.fee * prices.usd_per_unit(asset),

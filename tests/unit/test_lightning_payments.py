@@ -8,6 +8,7 @@ from l2sim.systems.lightning.state import Phase
 from tests.support.lightning import FRICTIONLESS, MS, SAT, line, on_graph, run_payments, run_whole, settings
 
 EVEN = (500_000, 500_000)
+WHOLE = settings(payer={"multipath": {"parts": 1}})
 
 
 def outcome(system, payment=0):
@@ -44,7 +45,7 @@ def test_forwarding_nodes_earn_what_the_payer_pays_on_top():
 
 def test_a_failure_comes_back_with_its_place_and_leaves_no_trace():
     graph = line(EVEN, (10_000, 990_000), EVEN)
-    system = run_payments(on_graph(graph, [(0, 0, 3, 50_000 * SAT)]))
+    system = run_payments(on_graph(graph, [(0, 0, 3, 50_000 * SAT)], WHOLE))
     record = system.world.recorder.payments
     assert outcome(system) is Outcome.NO_LIQUIDITY
     assert (record.attempts[0], record.failed_hop[0], record.assured_ns[0]) == (1, 1, -1)
@@ -98,7 +99,8 @@ def test_the_cheapest_policy_forgets_after_its_time():
 )
 def test_a_payment_that_cannot_start_says_why(graph, amount_msat, changes, expected):
     payee = graph.node_count - 1
-    system = run_payments(on_graph(graph, [(0, 0, payee, amount_msat)], settings(**changes)))
+    whole = {"payer": {"multipath": {"parts": 1}} | changes.get("payer", {})}
+    system = run_payments(on_graph(graph, [(0, 0, payee, amount_msat)], settings(**(changes | whole))))
     assert outcome(system) is expected
     assert system.world.recorder.payments.attempts[0] == 0
     assert np.array_equal(system.state.balance_msat, graph.balance_msat)
@@ -146,7 +148,7 @@ def test_a_payer_gives_up_after_its_attempts():
     assert outcome(system) is Outcome.TIMED_OUT
     assert record.attempts[0] == 3
     # LND remembers pairs of nodes: one failure stands for all ten.
-    record = run_payments(on_graph(graph, [(0, 0, 2, 50_000 * SAT)])).world.recorder.payments
+    record = run_payments(on_graph(graph, [(0, 0, 2, 50_000 * SAT)], WHOLE)).world.recorder.payments
     assert (record.outcome[0], record.attempts[0]) == (Outcome.NO_LIQUIDITY, 1)
     slow = settings(payer={"policy": "cheapest", "timeout_s": 1}, latency={"kind": "constant", "one_way_ms": 100})
     system = run_payments(on_graph(graph, [(0, 0, 2, 50_000 * SAT)], slow))

@@ -26,9 +26,9 @@ from l2sim.systems.lightning.state import ChannelState
 class Attempt:
     """One HTLC for each channel of one route: a payment's try, or one part of it."""
 
-    __slots__ = ("amounts_msat", "edges", "expiries_blocks", "height", "left", "nodes", "payment")
+    __slots__ = ("amounts_msat", "edges", "expiries_blocks", "height", "left", "nodes", "payment", "total_msat")
 
-    def __init__(self, payment: int, nodes: list[int], route: Route) -> None:
+    def __init__(self, payment: int, nodes: list[int], route: Route, total_msat: int | None = None) -> None:
         self.payment = payment
         self.nodes = nodes
         """Payer first, payee last: one more than channels."""
@@ -40,6 +40,8 @@ class Attempt:
         """Height of L1 when it was sent."""
         self.left = 0
         """HTLCs of it that are locked now."""
+        self.total_msat = route.amounts_msat[-1] if total_msat is None else total_msat
+        """What the payee is to get in all parts of the payment, as the onion tells it."""
 
 
 class Listener(Protocol):

@@ -10,9 +10,64 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 from l2sim.config import Config
 
 
+class Multipath(Config):
+    """How an amount that no route takes is divided: parts under one payment hash, delivered all or none (BOLT 4)."""
+
+    split: Literal["halving", "capacity"] = "capacity"
+    """`halving`: what finds no route is halved. `capacity`: of what finds no route, as much as its channels are
+    believed to carry goes over the route of a fair share, and the rest goes on."""
+    parts: int = Field(1, ge=1, le=1_000)
+    """Parts of a payment at most; 1 divides nothing."""
+    min_part_sat: int = Field(10_000, ge=1, le=10**12)
+    """No payment is divided into parts smaller than this. Without effect with `parts: 1`."""
+    hold_s: float = Field(60.0, gt=0, le=1e9)
+    """How long the payee keeps the first part waiting for the others, then it refuses all that it has (BOLT 4: at
+    least 60 s). Without effect with `parts: 1`."""
+
+
+class LndMultipath(Multipath):
+    """Multi-path payments as LND makes them (routing/payment_session.go, invoices/invoiceregistry.go)."""
+
+    split: Literal["halving", "capacity"] = "halving"
+    """How an amount that no route takes is divided."""
+    parts: int = Field(16, ge=1, le=1_000)
+    """Parts of a payment at most; 1 divides nothing."""
+    hold_s: float = Field(120.0, gt=0, le=1e9)
+    """How long the payee keeps the first part waiting for the others."""
+
+
+class ClnMultipath(Multipath):
+    """Multi-path payments in place of Core Lightning's min-cost flow, which is not built: by `capacity`."""
+
+    parts: int = Field(100, ge=1, le=1_000)
+    """Parts of a payment at most; 1 divides nothing."""
+    min_part_sat: int = Field(1_000, ge=1, le=10**12)
+    """No payment is divided into parts smaller than this (Core Lightning sends up to 1000 sat in one piece)."""
+
+
+class LdkMultipath(Multipath):
+    """Multi-path payments with the limits of LDK (routing/router.rs, ln/channelmanager.rs)."""
+
+    parts: int = Field(10, ge=1, le=1_000)
+    """Parts of a payment at most; 1 divides nothing."""
+    hold_s: float = Field(180.0, gt=0, le=1e9)
+    """How long the payee keeps the first part waiting for the others."""
+
+
+class EclairMultipath(Multipath):
+    """Multi-path payments with the limits of eclair (reference.conf)."""
+
+    parts: int = Field(5, ge=1, le=1_000)
+    """Parts of a payment at most; 1 divides nothing."""
+    min_part_sat: int = Field(15_000, ge=1, le=10**12)
+    """No payment is divided into parts smaller than this."""
+
+
 class PayerBase(Config):
     """What payers of every policy have in common."""
 
+    multipath: Multipath = Multipath()
+    """How amounts that no route takes are divided."""
     memory_entries: int = Field(1_000, ge=1, le=100_000)
     """Channels a payer remembers something of, those without news for longest dropped first."""
     max_attempts: int = Field(20, ge=1, le=10_000)
@@ -41,6 +96,8 @@ class LndPayer(PayerBase):
 
     policy: Literal["lnd"] = "lnd"
     """How payers find routes: as LND does."""
+    multipath: LndMultipath = LndMultipath()
+    """How amounts that no route takes are divided."""
     estimator: Literal["apriori", "bimodal"] = "apriori"
     """How the probability of a channel is estimated: from its record and that of its node, weighed with a fixed
     probability (LND's default), or from where its liquidity lies, at either end rather than in between."""
@@ -73,10 +130,12 @@ class LndPayer(PayerBase):
 
 
 class ClnPayer(PayerBase):
-    """Core Lightning: the cost of its newer search (askrene), for payments in one piece, or its older plain search."""
+    """Core Lightning: the cost of its newer search (askrene), a part at a time, or its older plain search."""
 
     policy: Literal["cln"] = "cln"
     """How payers find routes: as Core Lightning does."""
+    multipath: ClnMultipath = ClnMultipath()
+    """How amounts that no route takes are divided."""
     search: Literal["askrene", "getroute"] = "askrene"
     """`askrene`: costs of uncertain liquidity in four pieces a channel, weighed against fees. `getroute`: fees and
     the price of locked money only."""
@@ -97,6 +156,8 @@ class LdkPayer(PayerBase):
 
     policy: Literal["ldk"] = "ldk"
     """How payers find routes: as LDK does."""
+    multipath: LdkMultipath = LdkMultipath()
+    """How amounts that no route takes are divided."""
     base_penalty_msat: int = Field(5_120, ge=0, le=10**9)
     """Penalty of every channel (LDK lightning/src/routing/scoring.rs, as all of these)."""
     base_penalty_amount_multiplier_msat: int = Field(655_360, ge=0, le=10**9)
@@ -129,6 +190,8 @@ class EclairPayer(PayerBase):
 
     policy: Literal["eclair"] = "eclair"
     """How payers find routes: as eclair does."""
+    multipath: EclairMultipath = EclairMultipath()
+    """How amounts that no route takes are divided."""
     risk_factor_billionths: int = Field(10, ge=0, le=1_000_000)
     """Price of locking one unit of money for one block (eclair reference.conf locked-funds-risk, as all of these)."""
     hop_cost_msat: int = Field(500, ge=0, le=10**9)

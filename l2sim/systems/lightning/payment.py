@@ -2,7 +2,8 @@
 
 A payer searches with what is announced, what it knows of its own channels and what it learned; sends one attempt;
 learns from its failure how far it came; and tries again at once, until no route is left, the attempts are used up,
-or the time is over.
+or the time is over. An amount that no route takes is divided: each part is an attempt of its own under the payment's
+hash, tried again by itself; the payee gathers the parts and takes all or none.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from l2sim.engine import Environment, ns
+from l2sim.engine import Call, Environment, ns
+from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import NEVER, PaymentRecord
+from l2sim.systems.lightning.division import capacity_msat, fair_share_msat, halves_msat
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork
 from l2sim.systems.lightning.payer_config import Payer
 from l2sim.systems.lightning.policies.choice import make_belief
@@ -95,9 +98,24 @@ class OwnEdges:
 class _Live:
     """A payment under way."""
 
-    __slots__ = ("deadline_ns", "last_hop", "last_refusal", "shunned")
+    __slots__ = (
+        "arrived", "deadline_ns", "failures", "last_hop", "last_refusal", "outcome", "parts", "sent", "shunned",
+        "timer",
+    )  # fmt: skip
 
     def __init__(self, deadline_ns: int) -> None:
+        self.arrived: list[Attempt] = []
+        """Parts that the payee holds."""
+        self.sent: list[Attempt] = []
+        """Parts under way, those arrived among them."""
+        self.timer: Call | None = None
+        """Ends the payee's patience."""
+        self.parts = 1
+        """Parts that the amount is divided into."""
+        self.failures = 0
+        """Routes that failed."""
+        self.outcome: Outcome | None = None
+        """What the payment ends with once no part is under way; nothing is sent any more."""
         self.deadline_ns = deadline_ns
         self.shunned: list[int] = []
         """Own edges that refused an attempt: not tried again for this payment."""
@@ -129,6 +147,7 @@ class Payments:
         self._searcher = Searcher(table, payer, self._own.most)
         self._belief = make_belief(table, payer)
         self._timeout_ns = ns(payer.timeout_s)
+        self._hold_ns = ns(payer.multipath.hold_s)
         self._live: dict[int, _Live] = {}
         self._network: HtlcNetwork | None = None
         self._giving_up = False
@@ -167,46 +186,113 @@ class Payments:
             self._record.outcome[payment] = Outcome.OFFLINE
             return
         self._live[payment] = _Live(now + self._timeout_ns)
-        self._try(payment)
+        self._try(payment, int(self._workload.amount_msat[payment]))
 
     def _ends(self, payment: int) -> tuple[int, int]:
         nodes, workload = self._node_of_user, self._workload
         return int(nodes[workload.payer[payment]]), int(nodes[workload.payee[payment]])
 
-    def _try(self, payment: int) -> None:
-        """Search a route and send an attempt, or end the payment."""
-        live = self._live[payment]
+    def _try(self, payment: int, amount_msat: int) -> None:
+        """Send a part, all of the payment at first, dividing it further where it must be; or give the payment up."""
+        live = self._live.get(payment)
+        if live is None or live.outcome is not None:
+            return  # it was given up for another part
         now = self._environment.now
         if live.last_refusal is not None and (
-            self._giving_up or now >= live.deadline_ns or self._record.attempts[payment] >= self._payer.max_attempts
+            self._giving_up or now >= live.deadline_ns or live.failures >= self._payer.max_attempts
         ):
-            self._end(payment, Outcome.TIMED_OUT)
+            self._stop(payment, Outcome.TIMED_OUT)
             return
+        total_msat = int(self._workload.amount_msat[payment])
+        waiting = [amount_msat]
+        while waiting:
+            amount_msat = waiting.pop()
+            found = self._find(payment, live, amount_msat, total_msat)
+            if isinstance(found, Route):
+                self._send(payment, live, found, total_msat)
+                continue
+            divided = self._divide(payment, live, amount_msat, sum(waiting), total_msat)
+            if divided is None:
+                self._stop(payment, found())
+                return
+            first, rest_msat = divided
+            live.parts += 1
+            waiting.append(rest_msat)
+            if isinstance(first, Route):
+                self._send(payment, live, first, total_msat)
+            else:
+                waiting.append(first)
+
+    def _find(self, payment: int, live: _Live, amount_msat: int, total_msat: int) -> Route | Callable[[], Outcome]:
+        """The best route for a part, or why there is none, to be asked at once."""
+        now = self._environment.now
         payer, payee = self._ends(payment)
-        amount_msat = int(self._workload.amount_msat[payment])
         own = self._own.of(payer)
         own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
         if own.limit_msat.max() < amount_msat:
-            self._end(payment, self._why_not_out(own, live, amount_msat))
-            return
-        query = self._searcher.query(payer, payee, amount_msat, fee_limit_msat(self._payer, amount_msat), now)
+            return lambda: self._why_not_out(own, live, amount_msat)
+        # What parts under way pay in fees is no longer there for this one.
+        spent_msat = sum(part.amounts_msat[0] - part.amounts_msat[-1] for part in live.sent)
+        limit_msat = max(0, fee_limit_msat(self._payer, total_msat) - spent_msat)
+        query = self._searcher.query(payer, payee, amount_msat, limit_msat, now)
         memory = self._belief.of(payer)
         if memory is None:
             route = self._searcher.find(query, own)
         else:
             route = self._searcher.find(query, own, memory.table, memory.count)
-        if route is None:
-            self._end(payment, self._why_no_route(query, own, live, memory is not None))
-            return
-        self._send(payment, payer, route)
+        if route is not None:
+            return route
+        pruned = self._searcher.pruned
 
-    def _send(self, payment: int, payer: int, route: Route) -> None:
+        def why() -> Outcome:
+            own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
+            return self._why_no_route(query, own, live, memory is not None, pruned)
+
+        return why
+
+    def _divide(
+        self, payment: int, live: _Live, amount_msat: int, waiting_msat: int, total_msat: int
+    ) -> tuple[Route | int, int] | None:
+        """The first part, or a route for it, and the rest of an amount without a route; None if it stays whole.
+
+        `waiting_msat` is to go out after it.
+        """
+        rules = self._payer.multipath
+        least_msat = rules.min_part_sat * MSAT_PER_SAT
+        parts_left = rules.parts - live.parts + 1
+        if parts_left < 2 or amount_msat < 2 * least_msat:
+            return None
+        own = self._own.of(self._ends(payment)[0])
+        if own.limit_msat.sum() < amount_msat + waiting_msat:
+            return None  # all channels together are not enough: nothing is sent in vain (LND routing/pathfind.go)
+        if rules.split == "halving":
+            return halves_msat(amount_msat)
+        share_msat = fair_share_msat(amount_msat, parts_left, least_msat)
+        found = self._find(payment, live, share_msat, total_msat)
+        if not isinstance(found, Route):
+            return None
+        taken: dict[int, int] = {}
+        for part in live.sent:
+            for edge, part_msat in zip(part.edges[1:], part.amounts_msat[1:], strict=True):
+                taken[edge] = taken.get(edge, 0) + part_msat
+        own_limit_msat = int(own.limit_msat[np.flatnonzero(own.edge == found.edges[0])[0]])
+        most_msat = min(capacity_msat(self._table, found, own_limit_msat, taken), amount_msat - least_msat)
+        if most_msat > share_msat:
+            fuller = self._find(payment, live, most_msat, total_msat)
+            if isinstance(fuller, Route):
+                return fuller, amount_msat - most_msat
+        return found, amount_msat - share_msat
+
+    def _send(self, payment: int, live: _Live, route: Route, total_msat: int) -> None:
         record = self._record
-        record.attempts[payment] += 1
-        record.hops[payment] = len(route.edges)
+        payer, _ = self._ends(payment)
         target = self._state.target
         nodes = [payer, *(int(target[edge]) for edge in route.edges)]
-        attempt = Attempt(payment, nodes, route)
+        attempt = Attempt(payment, nodes, route, total_msat)
+        live.sent.append(attempt)
+        record.attempts[payment] += 1
+        record.hops[payment] = max(len(part.edges) for part in live.sent)
+        record.parts[payment] = len(live.sent)
         if self._belief.counts_in_flight:
             for hop in range(1, len(route.edges)):
                 position = int(self._table.position[route.edges[hop]])
@@ -252,9 +338,8 @@ class Payments:
             return Outcome.NOT_FORWARDED  # those it could pay by are away
         return Outcome.NO_ROUTE if open_to.any() else Outcome.NOT_ONBOARDED
 
-    def _why_no_route(self, query: Query, own: OwnChannels, live: _Live, remembers: bool) -> Outcome:
-        """What stood in the way, by searching again without it."""
-        pruned = self._searcher.pruned
+    def _why_no_route(self, query: Query, own: OwnChannels, live: _Live, remembers: bool, pruned: int) -> Outcome:
+        """What stood in the way, by searching again without it; `pruned` is what the search left out."""
         if live.last_refusal is not None:
             if live.last_hop == 0:
                 return REFUSED_BY_OWN.get(live.last_refusal, Outcome.NO_ROUTE)
@@ -282,9 +367,13 @@ class Payments:
             return Outcome.AMOUNT_TOO_SMALL
         return Outcome.NO_ROUTE
 
-    def _end(self, payment: int, outcome: Outcome) -> None:
-        """The payment has failed."""
-        live = self._live.pop(payment)
+    def _stop(self, payment: int, outcome: Outcome) -> None:
+        """The payer gives up: the payment has failed once no part of it is under way."""
+        live = self._live[payment]
+        live.outcome = outcome
+        if live.sent:
+            return
+        del self._live[payment]
         self._record.outcome[payment] = outcome
         self._record.failed_hop[payment] = live.last_hop
         if live.last_refusal is not None:
@@ -293,49 +382,100 @@ class Payments:
     # What the HTLC network tells.
 
     def arrived(self, attempt: Attempt) -> None:
-        """The payee holds the HTLC: a payment of one part is complete."""
+        """The payee holds a part: with the last it takes all, the first it keeps waiting for so long."""
         assert self._network is not None  # it has just called
-        self._network.fulfil(attempt)
+        live = self._live.get(attempt.payment)
+        if attempt.total_msat == attempt.amounts_msat[-1]:
+            self._network.fulfil(attempt)  # nothing to wait for
+            return
+        if live is None or attempt not in live.sent:
+            self._network.refuse(attempt, Refusal.MPP_TIMEOUT)  # it ended on chain upstream: the sum will not come
+            return
+        live.arrived.append(attempt)
+        if sum(part.amounts_msat[-1] for part in live.arrived) >= attempt.total_msat:
+            self._stop_waiting(live)
+            for part in live.arrived:
+                self._network.fulfil(part)
+        elif live.timer is None:
+            live.timer = self._environment.call_in(self._hold_ns, self._refuse_parts, attempt.payment)
+
+    def _stop_waiting(self, live: _Live) -> None:
+        if live.timer is not None:
+            live.timer.cancel()
+            live.timer = None
+
+    def _refuse_parts(self, payment: int) -> None:
+        """The payee has waited long enough: all parts that it holds go back."""
+        assert self._network is not None  # parts have arrived by it
+        live = self._live[payment]
+        live.timer = None
+        parts, live.arrived = live.arrived, []
+        for part in parts:
+            self._network.refuse(part, Refusal.MPP_TIMEOUT)
 
     def delivered(self, attempt: Attempt) -> None:
         """The payee has released the preimage: it is assured of the money."""
         payment, record = attempt.payment, self._record
         record.outcome[payment] = Outcome.COMPLETED
         record.assured_ns[payment] = self._environment.now
-        record.fee[payment] = attempt.amounts_msat[0] - attempt.amounts_msat[-1]
+        record.fee[payment] += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
 
     def final(self, attempt: Attempt) -> None:
-        """The payee owns the money in its channel for good."""
+        """The payee owns the money of a part in its channel for good; the last part's time stays."""
         self._record.final_ns[attempt.payment] = self._environment.now
 
     def finished(self, attempt: Attempt) -> None:
-        """Every hop of the payment is settled, and the payer knows that its route carried the amount."""
-        del self._live[attempt.payment]
+        """Every hop of a part is settled, and the payer knows that its route carried the amount."""
+        live = self._live[attempt.payment]
+        live.sent.remove(attempt)
+        if not live.sent:
+            del self._live[attempt.payment]
         self._forget_in_flight(attempt)
         self._learn(attempt, len(attempt.edges), settled=True)
         self.fees_msat += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
 
     def failed(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
-        """An attempt came back from channel `hop`, or from the payee beyond the last: learn and try again."""
+        """A part came back from channel `hop`, or from the payee beyond the last: learn and try it again."""
         live = self._live[attempt.payment]
-        live.last_refusal, live.last_hop = refusal, hop
+        live.sent.remove(attempt)
+        live.failures += 1
+        self._record.parts[attempt.payment] = len(live.sent)
+        if attempt in live.arrived:  # it ended on chain upstream while it waited
+            live.arrived.remove(attempt)
+            assert self._network is not None  # it has just called
+            self._network.refuse(attempt, Refusal.MPP_TIMEOUT)
+            if not live.arrived:
+                self._stop_waiting(live)
+        if live.outcome is None or live.last_refusal is None:
+            live.last_refusal, live.last_hop = refusal, hop
         self._forget_in_flight(attempt)
+        amount_msat = attempt.amounts_msat[-1]
         if hop == 0:
             # The payer's own channel answers within the attempt's call: the next try is a call of its own.
             live.shunned.append(attempt.edges[0])
-            self._environment.call_in(0, self._try, attempt.payment)
+            if live.outcome is not None:
+                self._stop(attempt.payment, live.outcome)
+                return
+            self._environment.call_in(0, self._try, attempt.payment, amount_msat)
             return
         self._learn(attempt, hop)
-        if refusal in BY_PAYEE:
-            self._end(attempt.payment, Outcome.REFUSED_BY_PAYEE)
-            return
-        # Whatever else the payee's node says, it says of the channel that led to it.
-        edge_at = min(hop, len(attempt.edges) - 1)
-        position = int(self._table.position[attempt.edges[edge_at]])
-        if position >= 0:
-            amount_msat = 0 if refusal in AT_ANY_AMOUNT else attempt.amounts_msat[edge_at]
-            self._belief.failed(attempt.nodes[0], position, amount_msat, self._environment.now)
-        self._try(attempt.payment)
+        # That a part waited in vain says nothing of its way or of the payee's will.
+        alone = amount_msat >= attempt.total_msat
+        vain = refusal is Refusal.MPP_TIMEOUT and not alone
+        if not vain:
+            if refusal in BY_PAYEE:
+                self._stop(attempt.payment, Outcome.REFUSED_BY_PAYEE if live.outcome is None else live.outcome)
+                return
+            # Whatever else the payee's node says, it says of the channel that led to it.
+            edge_at = min(hop, len(attempt.edges) - 1)
+            position = int(self._table.position[attempt.edges[edge_at]])
+            if position >= 0:
+                failed_msat = 0 if refusal in AT_ANY_AMOUNT else attempt.amounts_msat[edge_at]
+                self._belief.failed(attempt.nodes[0], position, failed_msat, self._environment.now)
+        if live.outcome is not None:
+            self._stop(attempt.payment, live.outcome)
+        else:
+            self._try(attempt.payment, amount_msat)
 
     def _learn(self, attempt: Attempt, hops: int, settled: bool = False) -> None:
         """Remember that the first `hops` channels carried their amounts; the payer's own needs no memory."""

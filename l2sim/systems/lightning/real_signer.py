@@ -244,7 +244,7 @@ class RealSigner(Signer):
         ]
         amount_msat = attempt.amounts_msat[-1]
         payment_secret = self._streams.secret("lightning/payment secret", attempt.payment)
-        final = HopPayload(amount_msat, expiries[-1], payment_secret=payment_secret, total_msat=amount_msat)
+        final = HopPayload(amount_msat, expiries[-1], payment_secret=payment_secret, total_msat=attempt.total_msat)
         keys = [self._node_key(node) for node in attempt.nodes[1:]]
         session_key = self._streams.secret("lightning/session key", self._onions)
         self._onions += 1

@@ -1,8 +1,9 @@
 """`cln`: Core Lightning's costs, of its plain search (`getroute`) and of its min-cost flow (`askrene`).
 
 Sources: doc/schemas/getroute.json and plugins/pay.c; plugins/askrene/child/mcf.c. A channel's liquidity is uniform
-between what is known; -log P of sending x over it is made linear in pieces. Here an amount goes in one piece, where
-Core Lightning divides larger ones into a flow, and mu keeps its first value. Fees and -log P are added with weights
+between what is known; -log P of sending x over it is made linear in pieces. Here an amount goes in one piece if a
+route takes it, and else in parts found one after the other (`division`), where Core Lightning divides it into a flow
+at once; and mu keeps its first value. Fees and -log P are added with weights
 mu and 100 - mu, once the latter is scaled so that the medians of both over all channels are equal.
 """
 
