@@ -40,7 +40,7 @@ from l2sim.systems.lightning.state import ChannelState, Phase
 from l2sim.systems.lightning.topology import build_graph
 from l2sim.systems.lightning.users import Population, place_users
 
-DRAWN_CHANNELS = 250
+DRAWN_CHANNELS = 240
 """How many channels' balances are recorded in each interval: more than that no drawing shows apart."""
 LOOKS_PER_BLOCK = 2
 """How often a mean block interval nodes look for HTLCs near their expiry."""

@@ -1,5 +1,6 @@
 """A small network as a picture: nodes, channels as wide as their capacity, and where the money lies in them."""
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import networkx as nx
@@ -76,9 +77,9 @@ def _places(graph: ChannelGraph, seed: int) -> npt.NDArray[np.float64]:
     net.add_nodes_from(range(graph.node_count))
     net.add_edges_from(zip(graph.node_a.tolist(), graph.node_b.tolist(), strict=True))
     start = np.random.default_rng(seed).random((graph.node_count, 2))
-    found = nx.kamada_kawai_layout(net, pos=dict(enumerate(start))) if nx.is_connected(net) else None
-    if found is None:
-        found = nx.spring_layout(net, pos=dict(enumerate(start)), seed=seed, iterations=200)
+    # Of networkx's layouts one that needs no more than numpy, for so few nodes.
+    spread = 2.0 / math.sqrt(max(1, graph.node_count))
+    found = nx.spring_layout(net, k=spread, pos=dict(enumerate(start)), seed=seed, iterations=200)
     return np.array([found[node] for node in range(graph.node_count)], np.float64).reshape(-1, 2)
 
 
