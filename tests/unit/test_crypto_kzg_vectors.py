@@ -50,6 +50,23 @@ def test_point_evaluation_file(setup: kzg.KzgSetup) -> None:
             assert setup.verify_point(commitment, z, y, proof) is case["expected"], case["case"]
 
 
+def test_point_evaluation_by_pairings() -> None:
+    """The twin that needs no setup says of every case what the library says."""
+    pairing = pytest.importorskip("l2sim.crypto.kzg_pairing", reason="the extra `bls` is not installed")
+    for case in json.loads(shared("vectors/rollup/kzg_point_evaluation.json").read_text())["cases"]:
+        given = [bytes.fromhex(case[key][2:]) for key in ("commitment", "z", "y", "proof")]
+        if case["expected"] is None:
+            with pytest.raises(ValueError, match=r"must (be|hold)"):
+                pairing.verify_point(*given)
+        else:
+            assert pairing.verify_point(*given) is case["expected"], case["case"]
+
+
+def test_the_twin_uses_the_setup_s_own_point() -> None:
+    pairing = pytest.importorskip("l2sim.crypto.kzg_pairing", reason="the extra `bls` is not installed")
+    assert pairing.TAU_G2.hex() in shared("vectors/rollup/kzg_trusted_setup.txt").read_text().split()
+
+
 def test_real_bytes_are_committed_and_proved(setup: kzg.KzgSetup) -> None:
     blob = kzg.blob_of(bytes(range(256)) * 10)
     commitment = setup.commit(blob)

@@ -19,9 +19,12 @@ from l2sim.l1.ethereum.fees import (
 )
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB, fork_named
 from l2sim.l1.ethereum.gas import floor_gas, intrinsic_gas
+from l2sim.systems.rollup.arbitrum_pricing import L1Pricing, Report
 from l2sim.systems.rollup.fastlz import fastlz_length
+from l2sim.systems.rollup.formats import chunks
 from l2sim.systems.rollup.op_fees import L1FeeParameters, data_cost, op_fork_named, operator_fee
 from l2sim.systems.rollup.posting import cheaper_medium
+from l2sim.systems.rollup.settlement.dispute import bond_wei
 
 
 @pytest.mark.parametrize(
@@ -221,3 +224,65 @@ def test_an_aggregate_signature_of_two() -> None:
     signers = [bytes.fromhex(key) for key in public]
     assert bls.fast_aggregate_verify(message, signature, signers)
     assert not bls.fast_aggregate_verify(message, signature, signers[:1])
+
+
+def test_proofs_of_one_point_of_a_blob() -> None:
+    # c-kzg-4844, tests/verify_kzg_proof: correct 2_0 and 4_4, incorrect 2_0, invalid y 0, invalid z 0, invalid proof 0
+    pairing = pytest.importorskip("l2sim.crypto.kzg_pairing", reason="the extra `bls` is not installed")
+    commitment = bytes.fromhex(
+        "a421e229565952cfff4ef3517100a97da1d4fe57956fa50a442f92af03b1bf37adacc8ad4ed209b31287ea5bb94d9d06"
+    )
+    y = bytes.fromhex("50625ad853cc21ba40594f79591e5d35c445ecf9453014da6524c0cf6367c359")
+    proof = bytes.fromhex(
+        "b72d80393dc39beea3857cb3719277138876b2b207f1d5e54dd62a14e3242d123b5a6db066181ff01a51c26c9d2f400b"
+    )
+    wrong = bytes.fromhex(
+        "90559bfd8e58f5d144588a1a959c93aba58607777e09893f088e404eb2dc47c0269ed8e47c1be79ea07ae726abd921a8"
+    )
+    modulus = bytes.fromhex("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001")
+    assert pairing.verify_point(commitment, bytes(32), y, proof)
+    assert not pairing.verify_point(commitment, bytes(32), y, wrong)
+    assert pairing.verify_point(
+        bytes.fromhex(
+            "8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7"
+        ),
+        bytes.fromhex("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000000"),
+        bytes.fromhex("1522a4a7f34e1ea350ae07c29c96c7e79655aa926122e95fe69fcbd932ca49e9"),
+        bytes.fromhex(
+            "a62ad71d14c5719385c0686f1871430475bf3a00f0aa3f7b8dd99a9abc2160744faf0070725e00b60ad9a026a15b1a8c"
+        ),
+    )
+    with pytest.raises(ValueError, match="y: must hold a field element"):
+        pairing.verify_point(commitment, bytes(32), modulus, proof)
+    with pytest.raises(ValueError, match="z: must hold a field element"):
+        pairing.verify_point(commitment, modulus, y, proof)
+    with pytest.raises(ValueError, match="proof: must be exactly 48 bytes"):
+        pairing.verify_point(commitment, bytes(32), y, proof[:47])
+
+
+def test_bonds_of_the_op_dispute_game() -> None:
+    # ethereum-optimism/specs, bond-incentives.md: 0.08 ether at the root, 60 at depth 73
+    assert [bond_wei(depth) / 1e18 for depth in (0, 30, 73)] == pytest.approx(
+        [0.08, 1.215292008613859, 60.01971301154602], rel=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    ("fees_wei", "poster_wei", "reward_wei", "held_wei"), [(23_400, 3_000, 780, 19_620), (93, 0, 93, 0)]
+)
+def test_how_arbos_splits_its_l1_fees(fees_wei: int, poster_wei: int, reward_wei: int, held_wei: int) -> None:
+    # OffchainLabs/nitro, arbos/l1pricing_test.go: 234 units at a reward of 10, a third of them in this report
+    fund = L1Pricing(
+        price_per_unit_wei=0, per_unit_reward_wei=10, units_since_update=234, l1_fees_available_wei=fees_wei
+    )
+    payout = fund.report(Report(1, 3, 3_000, 10 * 10**9))
+    assert (payout.poster_wei, payout.reward_wei, fund.l1_fees_available_wei) == (poster_wei, reward_wei, held_wei)
+    assert fund.units_since_update == 156
+
+
+def test_public_data_of_zksync_lite() -> None:
+    # matter-labs/zksync, docs/protocol.md and core/lib/types/src/gas_counter.rs
+    assert chunks.CHUNK_BYTES == 10
+    assert (chunks.NAMED["transfer"].chunks, chunks.NAMED["transfer"].commit_gas) == (2, 300)
+    assert (chunks.NAMED["deposit"].chunks, chunks.NAMED["deposit"].significant) == (6, 45)
+    assert (chunks.NAMED["full_exit"].chunks, chunks.NAMED["full_exit"].commit_gas) == (11, 10_000)
