@@ -273,3 +273,8 @@ def test_a_reader_that_goes_away_is_no_error(scenario: Path) -> None:
     process.stderr.close()
     assert process.wait() == 0
     assert errors == b""
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "l2sim", "--version"], check=True, capture_output=True, text=True)
+    assert done.stdout == f"l2sim {__version__}\n"
