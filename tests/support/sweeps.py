@@ -14,20 +14,10 @@ from l2sim.results.folder import write_folder, write_tables
 from l2sim.results.schema import SCHEMA_VERSION, TABLES
 from l2sim.results.tables import arrow_schema
 from l2sim.scenario import parse_scenario
+from tests.support.required_only import TINY
 from tests.support.scenarios import folder_bytes
 
-TINY = """\
-name: tiny
-workload:
-  users: 6
-  payments: 12
-  arrivals: {kind: poisson, rate_per_s: 0.05}
-  amounts: {kind: constant, usd: 5}
-  funds: {kind: constant, usd: 500}
-l1: {bitcoin: {kind: bitcoin}, ethereum: {kind: ethereum}}
-systems: {first: {kind: onchain, l1: bitcoin}, second: {kind: onchain, l1: ethereum}}
-phases: {onboarding_s: 7200, settling_s: 7200, leaving_s: 86400}
-"""
+__all__ = ["TINY"]
 
 MADE_UP_POINTS = 8
 

@@ -19,6 +19,7 @@ from l2sim.crypto.work import Work
 from l2sim.errors import InputError, InvariantError
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import Accounts, amounts_in_wei
+from l2sim.systems.rollup.aggregation import bls_signatures
 from l2sim.systems.rollup.bundles import AGGREGATE_BYTES, aggregated_gas, bundle_data, bundle_gas, operation_bytes
 from l2sim.systems.rollup.charges import ArbitrumRule, FeeSchedule, L1Prices
 from l2sim.systems.rollup.config import MOST_FEE_WEI, MixConfig, RollupConfig
@@ -252,6 +253,8 @@ class Bundler:
         self.address = keccak256(b"l2sim bundler")[:20]
         if world.crypto == "real" and config.sequencer.mix.aggregate == "bn254":
             raise InputError("sequencer.mix.aggregate must be none or bls12-381 with crypto: real (got bn254)")
+        if world.crypto == "real" and config.sequencer.mix.aggregate == "bls12-381":
+            self._bls = bls_signatures("sequencer.mix.aggregate: bls12-381")
 
     def bundle(self, signed: Sequence[tuple[int, bytes]], mix: MixConfig) -> bytes:
         """The signed transaction of a bundle: operations, each with the user that signs it."""
@@ -284,12 +287,11 @@ class Bundler:
 
     def _aggregate(self, signed: Sequence[tuple[int, bytes]]) -> bytes:
         """One signature for all operations, checked: 96 bytes, filled up to what the uncompressed point takes."""
-        from l2sim.crypto.signatures import bls
-
+        bls = self._bls
         secrets = [self._secret(user) for user, _ in signed]
         digests = [keccak256(operation) for _, operation in signed]
         signatures = [bls.sign(digest, secret) for digest, secret in zip(digests, secrets, strict=True)]
-        whole = bls.aggregate(signatures)
+        whole: bytes = bls.aggregate(signatures)
         if not bls.aggregate_verify(digests, whole, [bls.public_key(secret) for secret in secrets]):
             raise InvariantError(f"the aggregate of {len(signed)} operations must hold: {whole.hex()}")
         return whole.ljust(AGGREGATE_BYTES["bls12-381"], b"\0")

@@ -1,12 +1,13 @@
 """The data-availability committee of a validium: it keeps the data and signs that it does."""
 
 from l2sim.crypto.hashing.reference import keccak256
-from l2sim.crypto.signatures import bls, ecdsa
+from l2sim.crypto.signatures import ecdsa
 from l2sim.crypto.signatures.keys import public_key
 from l2sim.crypto.work import Work
 from l2sim.engine import ns
 from l2sim.errors import InvariantError
 from l2sim.systems.base import World
+from l2sim.systems.rollup.aggregation import bls_signatures
 from l2sim.systems.rollup.settlement.config import CommitteeConfig
 
 ECRECOVER_GAS = 3_000  # go-ethereum params EcrecoverGas
@@ -29,8 +30,9 @@ class Committee:
         self._secrets = [world.streams.secret("rollup/committee", member) for member in range(config.members)]
         self._keys: list[bytes] = []
         if self._real and config.signatures == "bls":
+            self._bls = bls_signatures("settlement.committee.signatures: bls")
             self._secrets = [b"\x00" + secret[1:] for secret in self._secrets]  # below the order of the group
-            self._keys = [bls.public_key(secret) for secret in self._secrets]
+            self._keys = [self._bls.public_key(secret) for secret in self._secrets]
         elif self._real:
             self._keys = [public_key(secret) for secret in self._secrets]
         self.response_ns = ns(config.response_s)
@@ -66,7 +68,7 @@ class Committee:
         if not self._real:
             return mask + self._random.bytes(self.certificate_bytes - len(mask))
         if self._config.signatures == "bls":
-            signed = bls.aggregate([bls.sign(message, self._secrets[member]) for member in signers])
+            signed: bytes = self._bls.aggregate([self._bls.sign(message, self._secrets[member]) for member in signers])
         else:
             signed = b"".join(ecdsa.sign_recoverable(message, self._secrets[member]) for member in signers)
         certificate = mask + signed
@@ -83,7 +85,7 @@ class Committee:
         if len(signers) < self._config.threshold or mask >> self._config.members:
             return False
         if self._config.signatures == "bls":
-            return bls.fast_aggregate_verify(message, signed, [self._keys[member] for member in signers])
+            return bool(self._bls.fast_aggregate_verify(message, signed, [self._keys[member] for member in signers]))
         if len(signed) != ECDSA_BYTES * len(signers):
             return False
         parts = [signed[start : start + ECDSA_BYTES] for start in range(0, len(signed), ECDSA_BYTES)]
