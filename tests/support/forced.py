@@ -36,7 +36,7 @@ class Htlcs:
         payment = len(self.held)
         self.state.lock(side, sat * SAT)
         attempt = SimpleNamespace(
-            payment=payment, edges=[side], amounts_msat=[sat * SAT], height=0, expiries_blocks=[expiry]
+            payment=payment, taken=[side], amounts_msat=[sat * SAT], height=0, expiries_blocks=[expiry]
         )
         self.held.append((attempt, 0))
         if known_from is not None:
@@ -51,7 +51,7 @@ class Htlcs:
     def resolve(self, attempt: Any, hop: int, *, fulfilled: bool) -> None:
         assert attempt.payment not in self.ends
         self.ends[attempt.payment] = fulfilled
-        edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
+        edge, amount_msat = attempt.taken[hop], attempt.amounts_msat[hop]
         self.state.drop_output(edge, amount_msat)
         if fulfilled:
             self.state.settle(edge, amount_msat, 0)

@@ -144,12 +144,12 @@ class Judge:
         """Height of L1 as every node sees it."""
         return self._clock.height
 
-    def forward(self, attempt: "Attempt", hop: int) -> Refusal | None:
-        """Why the source of channel `hop` does not forward the attempt's HTLC over it on its terms, or None."""
-        edges, amounts_msat, expiries = attempt.edges, attempt.amounts_msat, attempt.expiries_blocks
+    def forward(self, attempt: "Attempt", hop: int, edge: int) -> Refusal | None:
+        """Why the source of channel `hop` does not forward the attempt's HTLC over `edge` on its terms, or None."""
+        amounts_msat, expiries = attempt.amounts_msat, attempt.expiries_blocks
         amount_msat = amounts_msat[hop]
         refusal = self.policies.refusal(
-            edges[hop - 1], edges[hop], amounts_msat[hop - 1] - amount_msat, amount_msat,
+            attempt.taken[hop - 1], edge, amounts_msat[hop - 1] - amount_msat, amount_msat,
             expiries[hop - 1] - expiries[hop], self._environment.now,
         )  # fmt: skip
         if refusal is not None:

@@ -90,14 +90,14 @@ class FullNetwork(HtlcNetwork):
         return link
 
     def _add(self, attempt: Attempt, hop: int) -> None:
-        edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
+        edge, amount_msat = attempt.taken[hop], attempt.amounts_msat[hop]
         link, side = self._link(edge >> 1), edge & 1
         htlc = LinkHtlc(attempt, hop, side, amount_msat, self._signer.add_htlc(attempt, hop))
         link.htlcs[attempt, hop] = htlc
         self._propose(link, side, Update(ADD, htlc))
 
     def _remove(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None) -> None:
-        edge = attempt.edges[hop]
+        edge = attempt.taken[hop]
         if (attempt, hop) in self._ended:
             return  # it timed out or was claimed on chain before: whoever held the next HTLC bears what follows
         link = self._links[edge >> 1]
@@ -290,7 +290,7 @@ class FullNetwork(HtlcNetwork):
 
     def knows_preimage(self, attempt: Attempt, hop: int) -> bool:
         """Whether the target of channel `hop` could claim the attempt's HTLC on chain now."""
-        htlc = self._links[attempt.edges[hop] >> 1].htlcs[attempt, hop]
+        htlc = self._links[attempt.taken[hop] >> 1].htlcs[attempt, hop]
         return htlc.removing and htlc.refusal is None
 
     def resolve(self, attempt: Attempt, hop: int, *, fulfilled: bool) -> None:
@@ -298,7 +298,7 @@ class FullNetwork(HtlcNetwork):
 
         The preimage, or a permanent_channel_failure, goes on upstream.
         """
-        edge = attempt.edges[hop]
+        edge = attempt.taken[hop]
         link = self._links[edge >> 1]
         htlc = link.htlcs.pop((attempt, hop))
         self._ended[attempt, hop] = None

@@ -17,6 +17,7 @@ from l2sim.engine import Environment
 from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.forwarding import Judge
 from l2sim.systems.lightning.latency import LatencySampler
+from l2sim.systems.lightning.parallel import ParallelChannels
 from l2sim.systems.lightning.refusals import NO_CHANNEL, Refusal
 from l2sim.systems.lightning.routing import Route
 from l2sim.systems.lightning.signer import Signer
@@ -26,13 +27,18 @@ from l2sim.systems.lightning.state import ChannelState
 class Attempt:
     """One HTLC for each channel of one route: a payment's try, or one part of it."""
 
-    __slots__ = ("amounts_msat", "edges", "expiries_blocks", "height", "left", "nodes", "payment", "total_msat")
+    __slots__ = (
+        "amounts_msat", "edges", "expiries_blocks", "height", "left", "nodes", "payment", "taken", "total_msat",
+    )  # fmt: skip
 
     def __init__(self, payment: int, nodes: list[int], route: Route, total_msat: int | None = None) -> None:
         self.payment = payment
         self.nodes = nodes
         """Payer first, payee last: one more than channels."""
         self.edges = route.edges
+        """The channels that the payer named."""
+        self.taken = route.edges
+        """Those that carry its HTLCs: a node may have taken another one to the same peer (`parallel`)."""
         self.amounts_msat = route.amounts_msat
         self.expiries_blocks = route.expiries_blocks
         """Blocks from `height` to each HTLC's expiry."""
@@ -77,6 +83,7 @@ class HtlcNetwork(ABC):
         environment: Environment,
         state: ChannelState,
         judge: Judge,
+        parallel: ParallelChannels,
         latency: LatencySampler,
         work: DanceWork,
         signer: Signer,
@@ -88,6 +95,7 @@ class HtlcNetwork(ABC):
         self._environment = environment
         self._state = state
         self._judge = judge
+        self._parallel = parallel
         self._latency_ns = latency.draw_ns
         self._work = work
         self._signer = signer
@@ -143,11 +151,12 @@ class HtlcNetwork(ABC):
 
     def _offer(self, attempt: Attempt, hop: int) -> None:
         """The source of channel `hop` offers the HTLC, or fails the one before it."""
-        edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
-        state = self._state
-        refusal = state.refusal(edge, amount_msat)
-        if hop and refusal not in NO_CHANNEL:
-            refusal = self._judge.forward(attempt, hop) or refusal
+        edge, state = attempt.edges[hop], self._state
+        parallel = self._parallel.of(edge) if hop else None
+        if parallel is None:
+            refusal = self._refusal(attempt, hop, edge)
+        else:
+            edge, refusal = self._choose(attempt, hop, parallel)
         if refusal is not None:
             state.refused(edge)
             if hop == 0:
@@ -155,10 +164,27 @@ class HtlcNetwork(ABC):
             else:
                 self._remove(attempt, hop - 1, hop, refusal)
             return
-        state.lock(edge, amount_msat)
+        state.lock(edge, attempt.amounts_msat[hop])
         attempt.left += 1
         self.under_way += 1
         self._add(attempt, hop)
+
+    def _refusal(self, attempt: Attempt, hop: int, edge: int) -> Refusal | None:
+        """Why the source of channel `hop` does not offer the HTLC over `edge`, or None."""
+        refusal = self._state.refusal(edge, attempt.amounts_msat[hop])
+        if hop and refusal not in NO_CHANNEL:
+            refusal = self._judge.forward(attempt, hop, edge) or refusal
+        return refusal
+
+    def _choose(self, attempt: Attempt, hop: int, parallel: list[int]) -> tuple[int, Refusal | None]:
+        """Which of these edges to the same peer the HTLC takes; if none, why not the named one."""
+        named = attempt.edges[hop]
+        edge = self._parallel.choose(named, parallel, lambda edge: self._refusal(attempt, hop, edge) is None)
+        if edge is None:
+            return named, self._refusal(attempt, hop, named)
+        if edge != named:
+            attempt.taken = [*attempt.taken[:hop], edge, *attempt.taken[hop + 1 :]]
+        return edge, None
 
     def _open(self, attempt: Attempt, hop: int, cost_ns: int) -> None:
         """The target of channel `hop` has the HTLC for good: it opens its layer of the onion, and judges.
@@ -198,7 +224,7 @@ class HtlcNetwork(ABC):
 
         A failure goes on upstream at `done_ns`, when the source has done what it had to.
         """
-        edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
+        edge, amount_msat = attempt.taken[hop], attempt.amounts_msat[hop]
         state = self._state
         attempt.left -= 1
         self.under_way -= 1

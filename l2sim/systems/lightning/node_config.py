@@ -14,6 +14,8 @@ Fault = Literal[
     "final_incorrect_cltv_expiry", "final_incorrect_htlc_amount",
 ]  # fmt: skip
 """Failures that no rule of the model brings about (BOLT 4, "Failure Messages")."""
+Forwarding = Literal["any", "fullest", "named"]
+"""Over which of its channels to the next peer a node forwards."""
 
 
 class ConstantTime(Config):
@@ -83,6 +85,10 @@ class Nodes(Config):
     """One that would expire later than this from now is refused: expiry_too_far (BOLT 4 max_htlc_cltv)."""
     policy_grace_s: float = Field(600.0, ge=0, le=1e6)
     """How long a node goes on forwarding on the terms before its last change (BOLT 7: 10 minutes)."""
+    forwarding: Forwarding = "any"
+    """Over which of its channels to the next peer a node forwards (BOLT 4 leaves it free): `any` whose own terms and
+    money allow it, at random (LND htlcswitch/switch.go); `fullest`, the one that could send most, of those with the
+    fees of the channel that the payer named (CLN lightningd/peer_htlcs.c best_channel); `named`, no other."""
     hold: Time = ConstantTime()
     """How long payees hold an HTLC before they fulfil it."""
     availability: Availability | None = None

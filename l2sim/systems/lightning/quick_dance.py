@@ -25,12 +25,12 @@ class QuickNetwork(HtlcNetwork):
     def _add(self, attempt: Attempt, hop: int) -> None:
         """The source sends update_add_htlc with commitment_signed."""
         self._signer.add_htlc(attempt, hop)
-        signed, done_ns = self._sign(attempt.nodes[hop], attempt.edges[hop])
+        signed, done_ns = self._sign(attempt.nodes[hop], attempt.taken[hop])
         self._call_at(done_ns + self._latency_ns(), self._added, attempt, hop, signed)
 
     def _added(self, attempt: Attempt, hop: int, signed: int) -> None:
         """The target has update_add_htlc and commitment_signed: it revokes and signs in its turn."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop + 1]
+        edge, node = attempt.taken[hop], attempt.nodes[hop + 1]
         self._compute(node, self._work.verify(signed))
         self._signer.revoke(edge ^ 1)
         signed, done_ns = self._sign(node, edge ^ 1)
@@ -38,7 +38,7 @@ class QuickNetwork(HtlcNetwork):
 
     def _add_acknowledged(self, attempt: Attempt, hop: int, signed: int) -> None:
         """The source has revoke_and_ack and commitment_signed: it revokes."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop]
+        edge, node = attempt.taken[hop], attempt.nodes[hop]
         done_ns = self._compute(node, self._work.check_revocation() + self._work.verify(signed))
         self._signer.revoke(edge)
         self._call_at(done_ns + self._latency_ns(), self._committed, attempt, hop)
@@ -51,7 +51,7 @@ class QuickNetwork(HtlcNetwork):
 
     def _remove(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None) -> None:
         """The target of channel `hop` sends update_fulfill_htlc or update_fail_htlc with commitment_signed."""
-        edge = attempt.edges[hop]
+        edge = attempt.taken[hop]
         self._state.drop_output(edge, attempt.amounts_msat[hop])
         self._signer.remove_htlc(attempt, hop, refusal)
         signed, done_ns = self._sign(attempt.nodes[hop + 1], edge ^ 1)
@@ -59,7 +59,7 @@ class QuickNetwork(HtlcNetwork):
 
     def _removing(self, attempt: Attempt, hop: int, signed: int, failed_hop: int, refusal: Refusal | None) -> None:
         """The source has the removal: a preimage goes on upstream at once; it revokes and signs in its turn."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop]
+        edge, node = attempt.taken[hop], attempt.nodes[hop]
         if refusal is None:
             done_ns = self._compute(node, self._work.check_preimage())
             if hop > 0:
@@ -75,7 +75,7 @@ class QuickNetwork(HtlcNetwork):
         self, attempt: Attempt, hop: int, signed: int, failed_hop: int, refusal: Refusal | None
     ) -> None:
         """The target has revoke_and_ack and commitment_signed: it revokes."""
-        edge, node = attempt.edges[hop], attempt.nodes[hop + 1]
+        edge, node = attempt.taken[hop], attempt.nodes[hop + 1]
         done_ns = self._compute(node, self._work.check_revocation() + self._work.verify(signed))
         self._signer.revoke(edge ^ 1)
         self._call_at(done_ns + self._latency_ns(), self._removed, attempt, hop, failed_hop, refusal)

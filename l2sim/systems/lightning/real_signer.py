@@ -293,7 +293,7 @@ class RealSigner(Signer):
 
     def add_htlc(self, attempt: Attempt, hop: int) -> Htlc:
         """Put the HTLC of channel `hop` into the newest commitments."""
-        edge, amount_msat = attempt.edges[hop], attempt.amounts_msat[hop]
+        edge, amount_msat = attempt.taken[hop], attempt.amounts_msat[hop]
         channel = self._channel(edge >> 1)
         expiry = START_HEIGHT + attempt.height + attempt.expiries_blocks[hop]
         htlc = Htlc(amount_msat, self._payment_hash(attempt.payment), expiry)
@@ -303,7 +303,7 @@ class RealSigner(Signer):
 
     def remove_htlc(self, attempt: Attempt, hop: int, refusal: Refusal | None) -> None:
         """Take it out again, with the preimage or with a failure packet."""
-        channel = self._channel(attempt.edges[hop] >> 1)
+        channel = self._channel(attempt.taken[hop] >> 1)
         by, htlc = channel.htlcs.pop((attempt, hop))
         if refusal is None:
             if self._payment_hash(attempt.payment) != htlc.payment_hash:

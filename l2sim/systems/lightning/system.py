@@ -31,6 +31,7 @@ from l2sim.systems.lightning.onchain.failures import Failures
 from l2sim.systems.lightning.onchain.force_close import CloseKind, ForceCloses, HtlcsOnChain
 from l2sim.systems.lightning.onchain.market import FeeFollower, FeeUpdates
 from l2sim.systems.lightning.opening import ChannelBook, Renewals, UserChannels
+from l2sim.systems.lightning.parallel import ParallelChannels
 from l2sim.systems.lightning.payment import Payments
 from l2sim.systems.lightning.policies.choice import style_of
 from l2sim.systems.lightning.quick_dance import QuickNetwork
@@ -82,8 +83,9 @@ class LightningSystem(PaymentSystem):
         self.policies = Policies(population.graph, ns(config.nodes.policy_grace_s))
         judge = Judge(config.nodes, self.policies, environment, chain, streams, config.payer.final_cltv_blocks)
         self.board = Switchboard(self.payments, len(world.workload))
+        parallel = ParallelChannels(config.nodes.forwarding, self.state, self.policies, streams)
         parts = (
-            environment, self.state, judge, latency, self.dance, self._signer, self.board, self._idle,
+            environment, self.state, judge, parallel, latency, self.dance, self._signer, self.board, self._idle,
             population.graph.node_count,
         )  # fmt: skip
         self.htlcs: HtlcNetwork

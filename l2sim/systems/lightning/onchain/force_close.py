@@ -169,7 +169,7 @@ class ForceCloses:
 
     def deadline(self, channel: int, attempt: "Attempt", hop: int, *, offered: bool) -> None:
         """An HTLC has reached its deadline and the other side does not answer: its holder goes on chain."""
-        edge = attempt.edges[hop]
+        edge = attempt.taken[hop]
         self.force(channel, (edge & 1) if offered else 1 - (edge & 1))
 
     def force(self, channel: int, side: int, *, old_msat: tuple[int, int] | None = None) -> Closing | None:
@@ -215,7 +215,7 @@ class ForceCloses:
 
     @staticmethod
     def _forced(attempt: "Attempt", hop: int) -> ForcedHtlc:
-        edge = attempt.edges[hop]
+        edge = attempt.taken[hop]
         expiry = attempt.height + attempt.expiries_blocks[hop]
         preimage = next_txid(f"preimage of payment {attempt.payment}")
         return ForcedHtlc(edge & 1, attempt.amounts_msat[hop], max(1, expiry), preimage)
