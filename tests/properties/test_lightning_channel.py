@@ -45,7 +45,7 @@ class OneChannel(RuleBasedStateMachine):
         edge, amount_msat = htlc
         self.state.drop_output(edge, amount_msat)
         if fulfilled:
-            self.state.settle(edge, amount_msat, 0)
+            self.state.settle(edge, amount_msat)
         else:
             self.state.release(edge, amount_msat)
 

@@ -133,7 +133,7 @@ class OneChannel(RuleBasedStateMachine):
             htlc = update.htlc
             self.state.drop_output(htlc.side, htlc.amount_msat)
             if update.kind == FULFIL:
-                self.state.settle(htlc.side, htlc.amount_msat, 0)
+                self.state.settle(htlc.side, htlc.amount_msat)
             else:
                 self.state.release(htlc.side, htlc.amount_msat)
 

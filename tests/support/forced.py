@@ -54,7 +54,7 @@ class Htlcs:
         edge, amount_msat = attempt.taken[hop], attempt.amounts_msat[hop]
         self.state.drop_output(edge, amount_msat)
         if fulfilled:
-            self.state.settle(edge, amount_msat, 0)
+            self.state.settle(edge, amount_msat)
         else:
             self.state.release(edge, amount_msat)
 

@@ -7,12 +7,13 @@ import pytest
 
 from l2sim.l1.base import Purpose
 from l2sim.results.outcomes import Outcome
+from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.onchain.breach import Breaches
 from l2sim.systems.lightning.onchain.config import Breach
 from l2sim.systems.lightning.onchain.force_close import CloseKind
 from l2sim.systems.lightning.onchain.watchtower import TowerBill
 from tests.support.forced import BLOCK_NS, OneChannel
-from tests.support.lightning import SAT, line, on_graph, run_whole, settings
+from tests.support.lightning import SAT, line, on_graph, run_payments, run_whole, settings
 
 
 def test_a_forced_close_pays_the_other_side_first_and_its_own_after_the_delay() -> None:
@@ -101,7 +102,7 @@ def breached(victim: dict[str, Any], chain: dict[str, Any] | None = None) -> tup
     one.environment.run_until(61 * 10**9)
     one.state.lock(0, 700_000 * SAT)
     one.state.drop_output(0, 700_000 * SAT)
-    one.state.settle(0, 700_000 * SAT, 0)
+    one.state.settle(0, 700_000 * SAT)
     one.run(100)
     one.check()
     assert breaches.attempts == 1
@@ -228,3 +229,72 @@ def test_funders_follow_the_market_with_update_fee() -> None:
     assert system.fee_follower.updates > 0
     assert system.state.feerate_of(0) > 253
     assert system.state.feerate_of(1) == 253  # its funder cannot afford a change
+
+
+def forced_while_held(graph: ChannelGraph) -> Any:
+    """Node 0 pays 300 sat to node 2, who keeps HTLCs for two hours; the payer's channel is forced after a minute."""
+    config = settings(
+        channels=FULL,
+        nodes={"hold": {"kind": "constant", "seconds": 7_200}},
+        onchain={"to_self_delay_blocks": 6},
+        payer={"timeout_s": 86_400},
+    )
+    system = on_graph(graph, [(1.0, 0, 2, 300 * SAT)], config, payments_s=2 * 86_400, end_s=10 * 86_400)
+
+    def force() -> None:
+        edge = next(edge for edge in np.flatnonzero(system.state.htlcs).tolist() if system.state.source[edge] == 0)
+        system.forced.force(edge >> 1, 0)
+
+    system.world.environment.call_at(system.world.horizon.payments_ns + 61 * 10**9, force)
+    return run_whole(system)
+
+
+def test_a_trimmed_htlc_goes_back_on_chain_and_whoever_is_between_pays_the_payee() -> None:
+    system = forced_while_held(line((1_000_000, 1_000_000), (1_000_000, 1_000_000)))
+    record = system.world.recorder.payments
+    assert record.outcome[0] == Outcome.COMPLETED  # the payee releases the preimage long after
+    assert (record.fee[0], system.payments.fees_msat, system.payments.under_way) == (0, 0, 0)
+    assert (record.attempts[0], record.parts[0], record.failed_hop[0]) == (1, 1, -1)
+    assert system.state.balance_msat.tolist()[2:] == [999_700 * SAT, 1_000_300 * SAT]
+    assert system.state.earned_msat.tolist() == [0] * 4  # it got nothing for what it forwarded
+
+
+def test_an_invoice_is_paid_once_though_its_payer_tries_again_after_its_money_came_back() -> None:
+    ways = [(0, 1, 2_000_000 * SAT), (1, 2, 2_000_000 * SAT), (0, 3, 2_000_000 * SAT), (3, 2, 2_000_000 * SAT)]
+    balances = np.full(8, 1_000_000 * SAT, np.int64)
+    system = forced_while_held(ChannelGraph.from_channels(["n0", "n1", "n2", "n3"], ways, balance_msat=balances))
+    record = system.world.recorder.payments
+    assert record.outcome[0] == Outcome.COMPLETED
+    assert record.attempts[0] == 2  # the second is refused: the payee has been paid meanwhile
+    assert (record.fee[0], system.payments.fees_msat, system.payments.under_way) == (0, 0, 0)
+    into_payee = [3, 7]
+    assert system.state.balance_msat[into_payee].sum() == (2_000_000 + 300) * SAT
+
+
+@pytest.mark.parametrize("later_ms", [1, 60, 5_000])
+def test_a_node_that_had_the_preimage_before_its_htlc_timed_out_keeps_both(later_ms: int) -> None:
+    graph = line(*[(1_000_000, 1_000_000)] * 3)
+    system = on_graph(graph, [(1.0, 0, 3, 20_000 * SAT)], settings(channels=FULL), payments_s=86_400)
+    network, environment = system.htlcs, system.world.environment
+    cut: list[int] = []
+
+    def look() -> None:
+        link = network._links.get(1)
+        known = [] if link is None else [key for key, htlc in link.htlcs.items() if htlc.known]
+        if known:
+            cut.append(environment.now)
+            network.take_on_chain(1)
+            environment.call_in(later_ms * 10**6, lambda: network.resolve(*known[0], fulfilled=False))
+        else:
+            environment.call_in(10**6, look)
+
+    environment.call_at(system.world.horizon.payments_ns, look)
+    run_payments(system)
+    assert cut
+    assert system.settled
+    record = system.world.recorder.payments
+    assert record.outcome[0] == Outcome.COMPLETED
+    assert record.fee[0] == system.payments.fees_msat == 2_040
+    # Node 1 has been paid by the payer and has its own HTLC back; node 2 has paid the payee for nothing.
+    assert system.state.balance_msat.tolist()[:4] == [979_997_960, 1_020_002_040, 1_000_000_000, 1_000_000_000]
+    assert system.state.balance_msat.tolist()[4:] == [980_000_000, 1_020_000_000]

@@ -136,7 +136,7 @@ def test_a_balance_that_a_close_eats_up_is_stranded():
     amount_msat = int(state.balance_msat[edge]) - kept_sat * SAT
     state.lock(edge, amount_msat)
     state.drop_output(edge, amount_msat)
-    state.settle(edge, amount_msat, 0)
+    state.settle(edge, amount_msat)
     assert closing_outputs(kept_sat, 10**6, 100)[0] == 0
     leave_and_wait(made)
     assert made.membership() == Membership(came_in=2, went_out=2, stranded=kept_sat * SAT)

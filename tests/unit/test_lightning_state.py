@@ -92,7 +92,8 @@ def test_an_htlc_is_money_on_its_way():
     state.lock(0, 100_000 * SAT)
     assert state.money_msat() == (900_000 * SAT, 100_000 * SAT)
     state.drop_output(0, 100_000 * SAT)
-    state.settle(0, 100_000 * SAT, 7)
+    state.settle(0, 100_000 * SAT)
+    state.earn(0, 7)
     assert state.balance_msat.tolist() == [400_000 * SAT, 600_000 * SAT]
     assert (state.settled[0], state.settled_msat[0], state.fees_msat[0]) == (1, 100_000 * SAT, 7)
     state.lock(1, 50_000 * SAT)
@@ -118,7 +119,7 @@ def test_broken_books_are_found_with_their_numbers():
     with pytest.raises(InvariantError, match="channel 0 of 1000000000 msat holds balances 500000001"):
         state.check("test")
     with pytest.raises(InvariantError, match="must not unlock"):
-        state.settle(0, 1, 0)
+        state.settle(0, 1)
     with pytest.raises(InvariantError, match="must not lock"):
         state.lock(1, 500_000 * SAT + 1)
 

@@ -100,8 +100,12 @@ class FullNetwork(HtlcNetwork):
         edge = attempt.taken[hop]
         if (attempt, hop) in self._ended:
             return  # it timed out or was claimed on chain before: whoever held the next HTLC bears what follows
-        link = self._links[edge >> 1]
-        htlc = link.htlcs[attempt, hop]
+        link = self._links.get(edge >> 1)
+        htlc = None if link is None else link.htlcs.get((attempt, hop))
+        if attempt.delivered and refusal is not None and (htlc is None or htlc.removing):
+            return  # the preimage went on upstream before the next HTLC timed out on chain: the node has both
+        assert link is not None
+        assert htlc is not None  # what is to be taken out is in its channel
         htlc.failed_hop, htlc.refusal = failed_hop, refusal
         self._signer.remove_htlc(attempt, hop, refusal)
         htlc.removing = True

@@ -28,7 +28,8 @@ class Attempt:
     """One HTLC for each channel of one route: a payment's try, or one part of it."""
 
     __slots__ = (
-        "amounts_msat", "edges", "expiries_blocks", "height", "left", "nodes", "payment", "taken", "total_msat",
+        "amounts_msat", "delivered", "edges", "expiries_blocks", "height", "left", "nodes", "paid", "payment", "taken",
+        "total_msat",
     )  # fmt: skip
 
     def __init__(self, payment: int, nodes: list[int], route: Route, total_msat: int | None = None) -> None:
@@ -46,6 +47,10 @@ class Attempt:
         """Height of L1 when it was sent."""
         self.left = 0
         """HTLCs of it that are locked now."""
+        self.delivered = False
+        """Whether its payee has released the preimage."""
+        self.paid = False
+        """Whether its first HTLC was settled; where that timed out on chain, the payer has its money back."""
         self.total_msat = route.amounts_msat[-1] if total_msat is None else total_msat
         """What the payee is to get in all parts of the payment, as the onion tells it."""
 
@@ -63,12 +68,13 @@ class Listener(Protocol):
         """The removal of the last HTLC is irrevocably committed: the payee owns the money in the channel."""
 
     def finished(self, attempt: Attempt) -> None:
-        """No HTLC of a delivered attempt is left."""
+        """No HTLC of an attempt that its payer has paid for is left."""
 
     def failed(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
-        """The HTLC for channel `hop` was refused and all before it are back.
+        """The HTLC for channel `hop` was refused and all before it are back: the payer has its money.
 
-        The source of channel `hop` says so; one past the last channel, the payee does.
+        The source of channel `hop` says so; one past the last channel, the payee does. Those after it may still be
+        locked where a channel went on chain, and even end with the preimage: then a node between has paid.
         """
 
 
@@ -116,6 +122,7 @@ class HtlcNetwork(ABC):
 
     def fulfil(self, attempt: Attempt) -> None:
         """The payee of an attempt that has arrived releases the preimage now."""
+        attempt.delivered = True
         self._listener.delivered(attempt)
         last = len(attempt.edges) - 1
         self._remove(attempt, last, last, None)
@@ -229,12 +236,13 @@ class HtlcNetwork(ABC):
         attempt.left -= 1
         self.under_way -= 1
         if refusal is None:
-            earned_msat = attempt.amounts_msat[hop - 1] - amount_msat if hop else 0
-            state.settle(edge, amount_msat, earned_msat)
+            state.settle(edge, amount_msat)
+            if hop == 0:
+                attempt.paid = True
             if hop + 1 == len(attempt.edges):
                 self._listener.final(attempt)
-            if attempt.left == 0:
-                self._listener.finished(attempt)
+            else:  # what the target keeps of it is its income once it has it, and not before
+                state.earn(attempt.taken[hop + 1], amount_msat - attempt.amounts_msat[hop + 1])
         else:
             state.release(edge, amount_msat)
             if hop:
@@ -242,5 +250,7 @@ class HtlcNetwork(ABC):
             else:
                 self._signer.read_failure(attempt, failed_hop, refusal)
                 self._listener.failed(attempt, failed_hop, refusal)
+        if attempt.left == 0 and attempt.paid:
+            self._listener.finished(attempt)
         if not state.in_use(edge >> 1):
             self._on_idle(edge >> 1)

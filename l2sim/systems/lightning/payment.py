@@ -374,6 +374,8 @@ class Payments:
         if live.sent:
             return
         del self._live[payment]
+        if self._record.outcome[payment] == Outcome.COMPLETED:
+            return  # the payee has been paid although the money came back: by a node between
         self._record.outcome[payment] = outcome
         self._record.failed_hop[payment] = live.last_hop
         if live.last_refusal is not None:
@@ -385,6 +387,9 @@ class Payments:
         """The payee holds a part: with the last it takes all, the first it keeps waiting for so long."""
         assert self._network is not None  # it has just called
         live = self._live.get(attempt.payment)
+        if self._record.outcome[attempt.payment] == Outcome.COMPLETED:
+            self._network.refuse(attempt, Refusal.UNKNOWN_PAYMENT_DETAILS)  # nobody is paid twice for one invoice
+            return
         if attempt.total_msat == attempt.amounts_msat[-1]:
             self._network.fulfil(attempt)  # nothing to wait for
             return
@@ -418,7 +423,12 @@ class Payments:
         payment, record = attempt.payment, self._record
         record.outcome[payment] = Outcome.COMPLETED
         record.assured_ns[payment] = self._environment.now
-        record.fee[payment] += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
+        live = self._live.get(payment)
+        if live is not None and attempt in live.sent:
+            record.fee[payment] += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
+        else:  # the payer has its money back, and may have given the payment up: a node between pays
+            record.failed_hop[payment] = record.failure_code[payment] = NEVER
+            record.parts[payment] = 1
 
     def final(self, attempt: Attempt) -> None:
         """The payee owns the money of a part in its channel for good; the last part's time stays."""
@@ -438,8 +448,11 @@ class Payments:
         """A part came back from channel `hop`, or from the payee beyond the last: learn and try it again."""
         live = self._live[attempt.payment]
         live.sent.remove(attempt)
+        if attempt.delivered:  # all the same: on chain, after the payee had the preimage
+            self._record.fee[attempt.payment] -= attempt.amounts_msat[0] - attempt.amounts_msat[-1]
         live.failures += 1
-        self._record.parts[attempt.payment] = len(live.sent)
+        if self._record.outcome[attempt.payment] != Outcome.COMPLETED:
+            self._record.parts[attempt.payment] = len(live.sent)
         if attempt in live.arrived:  # it ended on chain upstream while it waited
             live.arrived.remove(attempt)
             assert self._network is not None  # it has just called

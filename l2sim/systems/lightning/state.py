@@ -257,14 +257,17 @@ class ChannelState:
         else:
             self._dust[edge >> 1] -= amount_msat
 
-    def settle(self, edge: int, amount_msat: int, fee_msat: int) -> None:
-        """Give the HTLC's money to the target of `edge`; `fee_msat` is what its source earned by forwarding."""
+    def settle(self, edge: int, amount_msat: int) -> None:
+        """Give the HTLC's money to the target of `edge`."""
         self._unlock(edge, amount_msat)
         self._balance[edge ^ 1] += amount_msat
         channel = edge >> 1
         self._settled[channel] += 1
         self._settled_msat[channel] += amount_msat
-        self._fees[channel] += fee_msat
+
+    def earn(self, edge: int, fee_msat: int) -> None:
+        """The source of `edge` has earned that by forwarding over it: it has been paid itself."""
+        self._fees[edge >> 1] += fee_msat
         self._earned[edge] += fee_msat
 
     def release(self, edge: int, amount_msat: int) -> None:
