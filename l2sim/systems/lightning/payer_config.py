@@ -175,9 +175,9 @@ class LdkPayer(PayerBase):
     considered_impossible_penalty_msat: int = Field(10**11, ge=0, le=10**14)
     """Penalty of a channel believed to hold less than the amount."""
     offset_half_life_s: float = Field(1_800.0, gt=0, le=1e9)
-    """In which the bounds recede towards nothing known."""
+    """In which the bounds recede towards nothing known, every five minutes."""
     history_half_life_s: float = Field(1_209_600.0, gt=0, le=1e9)
-    """In which the history fades."""
+    """After which without news of a channel its history is halved."""
     saturation_power_of_half: int = Field(2, ge=0, le=30)
     """A part takes at most this power of a half of a channel's capacity, so long as that finds a route
     (LDK max_channel_saturation_power_of_half). 0 takes all."""

@@ -2,8 +2,10 @@
 
 Source: lightning/src/routing/scoring.rs. Of each channel LDK keeps how far the lower bound of its liquidity is from 0
 and the upper bound from the capacity, receding with a half-life; one direction's lower bound is the other's upper.
-Each time a bound is set, its place is noted in one of 32 buckets, narrow at both ends of the channel. A penalty is
--log10 of a probability, at most 2, times a multiplier; logarithms are exact here, where LDK looks them up.
+It lets them recede at intervals only, so that a payment's next try still knows exactly what the last one met.
+Each time a bound is set, its place is noted in one of 32 buckets, narrow at both ends of the channel; without news
+for a half-life of theirs, all are halved. A penalty is -log10 of a probability, at most 2, times a multiplier;
+logarithms are exact here, where LDK looks them up.
 """
 
 import math
@@ -27,7 +29,8 @@ COLUMNS: Final = HISTORY + 2 * BUCKETS
 
 ONE: Final = 32  # a bucket gains this for each note ...
 DECAY: Final = (2_047, 2_048)  # ... after every bucket has lost a little
-FADING_NS: Final = 3_600 * 10**9  # the history fades in whole steps, for what is lost to rounding each time
+TICK_NS: Final = 300 * 10**9  # how often bounds recede (lightning-background-processor SCORER_PERSIST_TIMER)
+MOST_HALVINGS: Final = 62
 TICKS: Final = 1 << 14  # a channel's capacity, as places are counted
 WIDTHS: Final = (1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024, 2048, 2048)  # and back again
 STARTS: Final = np.cumsum((0, *WIDTHS, *WIDTHS[::-1]), dtype=np.int64)
@@ -57,7 +60,7 @@ def liquidity_penalty_msat(terms: Terms, hop: Hop, known: Known) -> int:
     if known.row >= 0:
         facts, row = known.facts, known.row
         amount += facts[row, TAKEN_MSAT + hop.direction]
-        kept = math.exp(-LN2 * (hop.now_ns - facts[row, UPDATED_NS]) / terms.offset_half_life_ns)
+        kept = math.exp(-LN2 * _receding_ns(facts[row, UPDATED_NS], hop.now_ns) / terms.offset_half_life_ns)
         upper = capacity - int(facts[row, UPPER_MSAT - hop.direction] * kept)
         lower = min(upper, int(facts[row, LOWER_MSAT + hop.direction] * kept))
     penalty = 0
@@ -80,6 +83,18 @@ def liquidity_penalty_msat(terms: Terms, hop: Hop, known: Known) -> int:
             probability = probability_between(0, capacity, amount, capacity, True)
         steps = _log_steps(probability)
     return penalty + _combined(terms.history_multiplier, terms.history_amount_multiplier, steps, hop)
+
+
+@register_jitable
+def _receding_ns(updated_ns: int, now_ns: int) -> int:
+    """How long bounds have receded since they were set: until the last tick."""
+    return max(0, now_ns - now_ns % TICK_NS - updated_ns)
+
+
+@register_jitable
+def halvings(updated_ns: int, now_ns: int, half_life_ns: float) -> int:
+    """How often the history was halved since its last news."""
+    return int(min((now_ns - updated_ns) / half_life_ns, MOST_HALVINGS))
 
 
 @register_jitable
@@ -107,38 +122,41 @@ def historical_probability(terms: Terms, hop: Hop, known: Known, amount: int) ->
     facts, row = known.facts, known.row
     low = HISTORY + BUCKETS * hop.direction
     high = HISTORY + BUCKETS * (1 - hop.direction)
+    halved = halvings(facts[row, HISTORY_NS], hop.now_ns, terms.history_half_life_ns)
     points = 0.0
     for i in range(BUCKETS):
         for j in range(BUCKETS - i):
-            weight = float(facts[row, low + i] * facts[row, high + j])
+            weight = float((facts[row, low + i] >> halved) * (facts[row, high + j] >> halved))
             points += weight * weight
-    kept = math.exp(-LN2 * (hop.now_ns - facts[row, HISTORY_NS]) / terms.history_half_life_ns)
-    if points * kept * kept * kept * kept < ONE**4:
+    if points < ONE**4:
         return -1.0
     total = 0.0
-    if facts[row, low] > 0:
+    lowest = facts[row, low] >> halved
+    if lowest > 0:
         # The lowest bucket mostly means a failure: count only the highest upper bound noted beside it.
         noted, noted_fully, weight_at_0 = 0, -1, 0.0
         for j in range(BUCKETS):
-            if facts[row, high + j] >= ONE:
+            beside = facts[row, high + j] >> halved
+            if beside >= ONE:
                 noted_fully = j
-            if facts[row, high + j] > 0:
+            if beside > 0:
                 noted = j
-            weight = float(facts[row, low] * facts[row, high + j])
+            weight = float(lowest * beside)
             weight_at_0 += weight * weight
         chosen = noted_fully if noted_fully >= 0 else noted
         end = STARTS[BUCKETS - chosen] - 1
         if place < end:
             total += weight_at_0 / points * probability_between(0, end, place, TICKS - 1, True)
     for i in range(1, BUCKETS):
-        if facts[row, low + i] == 0:
+        here = facts[row, low + i] >> halved
+        if here == 0:
             continue
         start = STARTS[i]
         for j in range(BUCKETS - i):
             end = STARTS[BUCKETS - j] - 1
             if place >= end:
                 break
-            weight = float(facts[row, low + i] * facts[row, high + j])
+            weight = float(here * (facts[row, high + j] >> halved))
             share = weight * weight / points
             if place >= start:
                 share *= probability_between(start, end, place, TICKS - 1, True)
@@ -204,10 +222,11 @@ class Bounds:
         self._note(row, direction, amount_msat, capacity_msat, now_ns)
 
     def _fade(self, row: npt.NDArray[np.int64], now_ns: int) -> None:
-        kept = math.exp(-LN2 * int(now_ns - row[UPDATED_NS]) / self._offset_half_life_ns)
+        receding_ns = _receding_ns(int(row[UPDATED_NS]), now_ns)
+        kept = math.exp(-LN2 * receding_ns / self._offset_half_life_ns)
         row[LOWER_MSAT] = int(row[LOWER_MSAT] * kept)
         row[UPPER_MSAT] = int(row[UPPER_MSAT] * kept)
-        row[UPDATED_NS] = now_ns
+        row[UPDATED_NS] += receding_ns
 
     def _set_upper(
         self, row: npt.NDArray[np.int64], direction: int, amount_msat: int, capacity_msat: int, now_ns: int
@@ -222,10 +241,8 @@ class Bounds:
     ) -> None:
         """Note where the bounds were before the amount went over the channel."""
         history = row[HISTORY : HISTORY + 2 * BUCKETS]
-        age_ns = int(now_ns - row[HISTORY_NS])
-        if age_ns >= FADING_NS:
-            history[:] = history * int(1_024 * math.exp(-LN2 * age_ns / self._history_half_life_ns)) // 1_024
-            row[HISTORY_NS] = now_ns
+        history >>= halvings(int(row[HISTORY_NS]), now_ns, self._history_half_life_ns)
+        row[HISTORY_NS] = now_ns
         lower = int(row[LOWER_MSAT + direction]) + amount_msat
         upper = max(0, int(row[UPPER_MSAT - direction]) - amount_msat)
         for side, offset_msat in ((direction, lower), (1 - direction, upper)):
