@@ -10,10 +10,12 @@ from l2sim.crypto.profiles import load_profile
 from l2sim.engine import NS_PER_S
 from l2sim.systems.lightning.config import Channels
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.onchain.closing import Held
 from l2sim.systems.lightning.onchain.config import ChainRules
 from l2sim.systems.lightning.onchain.force_close import ForceCloses
 from l2sim.systems.lightning.opening import ChannelBook
 from l2sim.systems.lightning.routing import RoutingTable
+from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState
 from tests.support.l1 import bitcoin
 from tests.support.lightning import SAT, line
@@ -42,8 +44,9 @@ class Htlcs:
         if known_from is not None:
             self.known[payment] = known_from
 
-    def take_on_chain(self, channel: int) -> list[tuple[Any, int]]:
-        return list(self.held)
+    def take_on_chain(self, channel: int, side: int) -> Held:
+        balances = (int(self.state.balance_msat[0]), int(self.state.balance_msat[1]))
+        return Held(balances, self.state.feerate_of(channel), list(self.held), [])
 
     def knows_preimage(self, attempt: Any, hop: int) -> bool:
         return self.height() >= self.known.get(attempt.payment, 10**9)
@@ -76,7 +79,7 @@ class OneChannel:
         self.work = DanceWork(load_profile("reference"))
         self.home = ForceCloses(
             self.environment, self.chain, ChainRules(**rules), self.state,
-            RoutingTable(graph, np.ones(2, np.bool_)), self.book, 0, self.htlcs, self.work,
+            RoutingTable(graph, np.ones(2, np.bool_)), self.book, 0, self.htlcs, Signer("test"), self.work,
             self.closed.append, "test",
         )  # fmt: skip
         self.capacity_msat = (left_sat + right_sat) * SAT

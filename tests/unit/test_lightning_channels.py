@@ -175,7 +175,7 @@ def test_real_cryptography_changes_nothing_but_what_is_checked():
     assert columns(modelled.world.recorder.payments) == columns(real.world.recorder.payments)
     assert modelled.work == real.work
     assert modelled.world.recorder.channels.columns == real.world.recorder.channels.columns
-    signer = real._signer
+    signer = real._signer.counts
     assert signer.made == real.work.ecdsa_signs > 6 * 40
     assert signer.verified == real.work.ecdsa_verifies
     assert signer.revocations == real.dance.revocations

@@ -38,8 +38,8 @@ def test_on_idle_channels_both_give_the_same_state_at_the_same_times(crypto, lat
     assert quick.work == full.work
     assert quick.htlcs.busy_ns == full.htlcs.busy_ns
     if crypto == "real":
-        assert full._signer.made == full.work.ecdsa_signs
-        assert full._signer.verified == full.work.ecdsa_verifies
+        assert full._signer.counts.made == full.work.ecdsa_signs
+        assert full._signer.counts.verified == full.work.ecdsa_verifies
 
 
 @CRYPTO
@@ -76,8 +76,8 @@ def test_real_commitments_are_each_sides_own(crypto):
     system = run_whole(on_graph(line(WIDE, WIDE), rows, config, crypto=crypto))
     assert (system.world.recorder.payments.outcome == Outcome.COMPLETED).all()
     if crypto == "real":
-        assert system._signer.made == system.work.ecdsa_signs
-        assert system._signer.revocations == system.dance.revocations
+        assert system._signer.counts.made == system.work.ecdsa_signs
+        assert system._signer.counts.revocations == system.dance.revocations
 
 
 def test_a_commit_interval_delays_adds_and_removals_but_no_preimage():

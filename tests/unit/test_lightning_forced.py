@@ -9,8 +9,8 @@ from l2sim.l1.base import Purpose
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.onchain.breach import Breaches
+from l2sim.systems.lightning.onchain.closing import CloseKind
 from l2sim.systems.lightning.onchain.config import Breach
-from l2sim.systems.lightning.onchain.force_close import CloseKind
 from l2sim.systems.lightning.onchain.watchtower import TowerBill
 from tests.support.forced import BLOCK_NS, OneChannel
 from tests.support.lightning import SAT, line, on_graph, run_payments, run_whole, settings

@@ -198,7 +198,8 @@ class Watcher:
 
     def deadline(self, channel, attempt, hop, *, offered):
         self.told.append((channel, hop, offered))
-        for htlc in self.network.take_on_chain(channel):
+        held = self.network.take_on_chain(channel, 1 - offered)  # HTLCs of channel 2 go from its side 0 to side 1
+        for htlc in [*held.htlcs, *held.others]:
             self.network.resolve(*htlc, fulfilled=self.network.knows_preimage(*htlc))
 
 
@@ -228,7 +229,7 @@ def test_an_htlc_that_expires_behind_a_broken_connection_ends_on_chain(moment_ms
 
 def test_a_channel_on_chain_is_not_connected_again():
     system = on_graph(line(EVEN, EVEN), [], settings(channels=FULL))
-    system.htlcs.take_on_chain(0)
+    system.htlcs.take_on_chain(0, 0)
     system.htlcs.reconnect(0)
     assert not system.state.connected[0]
 

@@ -119,10 +119,13 @@ def funding_work(inputs: int) -> Work:
     return work
 
 
-def spending_work(inputs: int) -> Work:
-    """A transaction with one P2WPKH output and that many inputs of scripts, each signed and verified once."""
-    work = Work(ecdsa_signs=inputs, ecdsa_verifies=inputs)
-    for _ in range(2 * inputs):  # by who signs and who verifies
+def spending_work(own: int, others: int = 0) -> Work:
+    """A transaction that spends outputs of a channel: `own` inputs signed, `others` signed by the other side before.
+
+    All are verified.
+    """
+    work = Work(ecdsa_signs=own, ecdsa_verifies=own + others)
+    for _ in range(2 * own + others):  # by who signs and who verifies
         _count_digest(work, 1, SPENT_SCRIPT_BYTES)
     return work
 
@@ -215,9 +218,9 @@ class DanceWork:
         """Count and price a mutual close."""
         return self._do("closing", 0)
 
-    def spend(self, inputs: int) -> int:
-        """Count and price a transaction that takes outputs of a closed channel home."""
-        return self._do("spending", inputs)
+    def spend(self, own: int, others: int) -> int:
+        """Count and price a commitment that is published, or a transaction that spends what one left."""
+        return self._do("own signatures", own) + (self._do("others' signatures", others) if others else 0)
 
     def _do(self, kind: str, htlcs: int) -> int:
         step = self._steps.get((kind, htlcs))
@@ -230,7 +233,8 @@ class DanceWork:
 
 _MAKERS: Final[dict[str, Callable[[int], Work]]] = {
     "sign": sign_work,
-    "spending": spending_work,
+    "own signatures": spending_work,
+    "others' signatures": lambda count: spending_work(0, count),
     "verify": verify_work,
     "revocation": lambda _: revocation_work(),
     "build": lambda _: build_work(),

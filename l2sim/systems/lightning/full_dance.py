@@ -32,6 +32,7 @@ from l2sim.systems.lightning.link import (
     Revoke,
     Update,
 )
+from l2sim.systems.lightning.onchain.closing import Held
 from l2sim.systems.lightning.refusals import Refusal
 
 
@@ -283,14 +284,24 @@ class FullNetwork(HtlcNetwork):
 
         self._environment.call_in(every_ns, look)
 
-    def take_on_chain(self, channel: int) -> list[tuple[Attempt, int]]:
-        """Say nothing more over a channel; returns its HTLCs, attempt and hop, whose ends `resolve` must tell."""
+    def take_on_chain(self, channel: int, side: int) -> Held:
+        """Say nothing more over a channel; returns what a side can publish, with the HTLCs whose ends `resolve` tells.
+
+        Updates that no commitment of that side has seen, or all have, are in none of its outputs.
+        """
         link = self._link(channel)
+        contents = link.held(side)
         link.disconnect()
         link.epoch += 1
         link.on_chain = True
         self._state.connected[channel] = False
-        return [(htlc.attempt, htlc.hop) for htlc in link.htlcs.values()]
+        left, right = contents.balances_msat
+        return Held(
+            (left, right),
+            contents.feerate,
+            [(htlc.attempt, htlc.hop) for htlc in contents.htlcs],
+            [(htlc.attempt, htlc.hop) for htlc in link.htlcs.values() if htlc not in contents.htlcs],
+        )
 
     def knows_preimage(self, attempt: Attempt, hop: int) -> bool:
         """Whether the target of channel `hop` could claim the attempt's HTLC on chain now."""

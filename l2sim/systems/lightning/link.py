@@ -61,10 +61,14 @@ class Update:
 class Commit:
     """A commitment_signed: the updates that it brings into the receiver's commitment, the signer's and its own."""
 
-    __slots__ = ("htlcs", "number", "of_receiver", "of_signer")
+    __slots__ = ("before", "htlcs", "number", "of_receiver", "of_signer")
 
-    def __init__(self, number: int, of_signer: list[Update], of_receiver: list[Update], htlcs: int) -> None:
+    def __init__(
+        self, number: int, of_signer: list[Update], of_receiver: list[Update], htlcs: int, before: "Contents"
+    ) -> None:
         self.number = number
+        self.before = before
+        """What the receiver's commitment said until this one."""
         self.of_signer = of_signer
         self.of_receiver = of_receiver
         self.htlcs = htlcs
@@ -128,6 +132,12 @@ class Contents:
             del self.htlcs[htlc]
             self.balances_msat[htlc.side ^ (update.kind == FULFIL)] += amount_msat
             self.outputs -= amount_msat >= dust_limit_msat
+
+    def copy(self) -> "Contents":
+        """The same, to be kept while this one changes."""
+        copied = Contents([*self.balances_msat], self.feerate)
+        copied.number, copied.outputs, copied.htlcs = self.number, self.outputs, self.htlcs.copy()
+        return copied
 
     def total_msat(self) -> int:
         """All money in it."""
@@ -208,13 +218,14 @@ class Link:
         mine, contents = self.sides[side], self.sides[1 - side].contents
         if mine.outstanding is not None or not (mine.unsigned or mine.owed):
             raise InvariantError(f"side {side} must not sign: nothing changed, or a signature awaits its revocation")
+        before = contents.copy()
         for update in mine.owed:
             contents.apply(update, self._dust_limit_msat)
         for update in mine.unsigned:
             contents.apply(update, self._dust_limit_msat)
         contents.number += 1
         mine.signed += 1
-        commit = Commit(mine.signed, mine.unsigned, mine.owed, contents.outputs)
+        commit = Commit(mine.signed, mine.unsigned, mine.owed, contents.outputs, before)
         mine.outstanding = commit
         mine.unsigned, mine.owed, mine.announced = [], [], 0
         mine.revoked_last = False
@@ -242,6 +253,13 @@ class Link:
         if commit is None or revoke.number != commit.number or mine.peer_revoked != mine.signed:
             raise InvariantError(f"side {side} must get the revocation of {mine.signed} (got {revoke.number})")
         return commit.of_receiver
+
+    def held(self, side: int) -> Contents:
+        """The newest commitment that has reached a side: what it can publish."""
+        mine, commit = self.sides[side], self.sides[1 - side].outstanding
+        if commit is not None and commit.number > mine.received:
+            return commit.before
+        return mine.contents
 
     # Disconnection: what was under way is lost; what was not signed is forgotten, and proposed again.
 

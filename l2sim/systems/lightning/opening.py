@@ -25,7 +25,7 @@ from l2sim.results.recorder import NEVER
 from l2sim.systems.base import Membership
 from l2sim.systems.lightning.config import AttachedUsers, Backbone
 from l2sim.systems.lightning.dance_work import DanceWork
-from l2sim.systems.lightning.onchain.force_close import CloseKind
+from l2sim.systems.lightning.onchain.closing import CloseKind
 from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
@@ -80,7 +80,7 @@ class ChannelBook:
         self.start_capacity_msat = np.zeros(channels, np.int64)
         self.end_balance_msat = np.zeros(channels, np.int64)
         self.close_kind = np.zeros(channels, np.uint8)
-        """Numbers of `onchain.force_close.CloseKind`."""
+        """Numbers of `onchain.closing.CloseKind`."""
         self.home_ns = np.full(channels, NEVER, np.int64)
         """When all its money was free again."""
 

@@ -9,7 +9,11 @@ what the model does, so both give the same payments.
 import hashlib
 from typing import TYPE_CHECKING
 
+from l2sim.systems.lightning.onchain.ids import next_txid
+from l2sim.systems.lightning.onchain.transactions import ChannelFacts, Spending, commitment_of
+
 if TYPE_CHECKING:
+    from l2sim.crypto.bitcoin.commitment import Commitment
     from l2sim.crypto.bitcoin.htlc import Htlc
     from l2sim.systems.lightning.htlc import Attempt
     from l2sim.systems.lightning.link import Contents
@@ -64,3 +68,23 @@ class Signer:
 
     def revoke(self, edge: int) -> None:
         """The source of `edge` reveals the secret of its oldest unrevoked commitment; the other side checks it."""
+
+    # Channels that one side takes on chain.
+
+    def remember(self, edge: int) -> None:
+        """The source of `edge` keeps its newest commitment, to publish it although it will be revoked."""
+
+    def publish(self, facts: ChannelFacts, side: int, number: int, *, revoked: bool = False) -> "Commitment":  # noqa: ARG002
+        """Sign and return the newest commitment that `side` holds, or the revoked one it kept; `facts` is what it says.
+
+        `number` is a number that no other commitment of the channel has.
+        """
+        return commitment_of(facts, side, number)
+
+    def spend(self, spending: Spending, fee_sat: int) -> bytes:
+        """Make and sign a transaction that spends what a closed channel left, at that fee; returns its id, 32 bytes."""
+        return next_txid(f"{spending.name}/{fee_sat}")
+
+    def preimage(self, payment: int) -> bytes:
+        """What unlocks the HTLCs of a payment, 32 bytes."""
+        return next_txid(f"preimage of payment {payment}")

@@ -27,8 +27,9 @@ from l2sim.systems.lightning.htlc import HtlcNetwork
 from l2sim.systems.lightning.latency import LatencySampler
 from l2sim.systems.lightning.liquidity import draw_balances
 from l2sim.systems.lightning.onchain.breach import Breaches
+from l2sim.systems.lightning.onchain.closing import CloseKind, HtlcsOnChain
 from l2sim.systems.lightning.onchain.failures import Failures
-from l2sim.systems.lightning.onchain.force_close import CloseKind, ForceCloses, HtlcsOnChain
+from l2sim.systems.lightning.onchain.force_close import ForceCloses
 from l2sim.systems.lightning.onchain.market import FeeFollower, FeeUpdates
 from l2sim.systems.lightning.opening import ChannelBook, Renewals, UserChannels
 from l2sim.systems.lightning.parallel import ParallelChannels
@@ -126,7 +127,7 @@ class LightningSystem(PaymentSystem):
         htlcs = self.htlcs if isinstance(self.htlcs, HtlcsOnChain) else None
         self.forced = ForceCloses(
             environment, chain, rules, self.state, self.table, self._book, self.population.backbone_channels, htlcs,
-            self.dance, self._channels.forced, self.name,
+            self._signer, self.dance, self._channels.forced, self.name,
         )  # fmt: skip
         if isinstance(self.htlcs, FullNetwork):
             every_ns = max(1, ns(chain.config.block_interval_s / LOOKS_PER_BLOCK))
@@ -176,7 +177,7 @@ class LightningSystem(PaymentSystem):
             return Signer(f"{self.world.streams.seed}/{self.world.streams.replication}/{self.name}")
         from l2sim.systems.lightning.real_signer import RealSigner
 
-        return RealSigner(self.name, self.world.streams, self.state)
+        return RealSigner(self.name, self.world.streams, self.state, self.config.onchain.to_self_delay_blocks)
 
     def _make_comings(self) -> Comings | None:
         availability = self.config.nodes.availability

@@ -6,11 +6,11 @@ from l2sim.engine import Environment, Stream, ns
 from l2sim.l1.base import Receipt
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
+from l2sim.systems.lightning.onchain.closing import CloseKind, Closing, Held
 from l2sim.systems.lightning.onchain.config import Breach
 from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
-from l2sim.systems.lightning.onchain.force_close import CloseKind, Closing, ForceCloses
-from l2sim.systems.lightning.onchain.ids import next_txid
-from l2sim.systems.lightning.onchain.transactions import BLOCK_DELAY_OF_ANCHORS, sweep_wu
+from l2sim.systems.lightning.onchain.force_close import ForceCloses
+from l2sim.systems.lightning.onchain.transactions import BLOCK_DELAY_OF_ANCHORS, Key, sweep
 from l2sim.systems.lightning.onchain.watchtower import tower_fee_sat
 from l2sim.systems.lightning.state import Phase
 
@@ -27,8 +27,8 @@ class Breaches:
         state = home.state
         self._mine = [edge for edge, node in enumerate(state.source.tolist()) if cheaters[node]]
         """The cheaters' sides of their channels."""
-        self._best: dict[int, int] = {}
-        """By side of a channel, the most its owner ever owned in it while it was idle, in msat."""
+        self._best: dict[int, tuple[int, Held]] = {}
+        """By side of a channel, the state of it without HTLCs in which its owner owned most, and its capacity then."""
         self.attempts = 0
         """Revoked commitments published."""
         self.punished = 0
@@ -53,22 +53,17 @@ class Breaches:
             channel = edge >> 1
             if state.phase[channel] != Phase.OPEN or state.in_use(channel):
                 continue
-            now_msat = int(state.balance_msat[edge])
-            best_msat = self._best.get(edge, 0)
-            if now_msat >= best_msat:
-                self._best[edge] = now_msat
+            now = self._home.at_rest(channel)
+            capacity_msat = int(state.capacity_msat[channel])
+            best_capacity_msat, best = self._best.get(edge, (0, now))
+            gain_msat = best.balances_msat[edge & 1] - now.balances_msat[edge & 1]
+            if gain_msat <= 0 or best_capacity_msat != capacity_msat:  # a splice leaves nothing of older states
+                self._best[edge] = capacity_msat, now
+                self._home.signer.remember(edge)
                 continue
-            gain_msat = best_msat - now_msat
-            enough = gain_msat >= rules.gain_share * int(state.capacity_msat[channel])
+            enough = gain_msat >= rules.gain_share * capacity_msat
             if enough and self._stream.uniform() < rules.probability:
-                self._publish(edge, best_msat)
-
-    def _publish(self, edge: int, best_msat: int) -> None:
-        channel, side = edge >> 1, edge & 1
-        other_msat = int(self._home.state.capacity_msat[channel]) - best_msat
-        old = (best_msat, other_msat) if side == 0 else (other_msat, best_msat)
-        if self._home.force(channel, side, old_msat=old) is not None:
-            self.attempts += 1
+                self.attempts += self._home.force(channel, edge & 1, old=best) is not None
 
     # Punishment.
 
@@ -78,7 +73,7 @@ class Breaches:
         if commitment.to_local_vout is None:
             closing.kind = CloseKind.BREACH_PUNISHED  # there is nothing to be had by cheating
             self.punished += 1
-            self._take_own(closing, height)
+            self._home.claim_to_remote(closing, height)
             return
         deadline = height + self._home.rules.to_self_delay_blocks
         closing.open_claims += 1
@@ -91,12 +86,6 @@ class Breaches:
         if tower is not None and self._stream.uniform() < tower.clients_share:
             fight.punish_by_tower()
         self._home.chain.wait_for_height(height + rules.victim_back_blocks, lambda _: fight.punish())
-
-    def _take_own(self, closing: Closing, height: int) -> None:
-        """The victim takes its own balance, where nothing else is to be had or the rest is gone."""
-        if closing.commitment.to_remote_vout is not None:
-            claim = to_remote_claim(closing.commitment)
-            self._home.sweep(closing, 1 - closing.side, claim, height + BLOCK_DELAY_OF_ANCHORS)
 
 
 class _Fight:
@@ -111,31 +100,33 @@ class _Fight:
         self._over = False
         self._bumpers: list[Bumper] = []
         self._claims: list[Claim] = [revoked_to_local_claim(closing.commitment)]
+        keys = [Key.REVOCATION]
         if closing.commitment.to_remote_vout is not None:
             self._claims.append(to_remote_claim(closing.commitment))
+            keys.append(Key.PAYMENT)
         self._value_sat = sum([claim.value_sat for claim in self._claims])
-        self._weight_wu = sweep_wu(self._claims)
+        name = f"penalty/{closing.commitment.txid.hex()}"
+        self._penalty = sweep(name, closing.channel, 1 - closing.side, closing.commitment, self._claims, tuple(keys))
 
     def cheat(self) -> None:
         """The cheater takes its balance once its delay is over, in a hurry."""
         closing, home = self._closing, self._home
-        claim = to_local_claim(closing.commitment)
-        wish = Wish(
-            f"cheat/{closing.commitment.txid.hex()}", (claim.outpoint,), sweep_wu([claim]),
-            int(claim.value_sat * home.rules.budget_share), closing.purpose, 1, valid_from_height=self._deadline,
-        )  # fmt: skip
-        self._bumpers.append(Bumper(home.chain, wish, home.most_sat_per_kvb, self._cheated))
+        claim, commitment = to_local_claim(closing.commitment), closing.commitment
+        name = f"cheat/{commitment.txid.hex()}"
+        spending = sweep(name, closing.channel, closing.side, commitment, [claim], (Key.DELAYED,))
+        budget_sat = int(claim.value_sat * home.rules.budget_share)
+        wish = Wish(spending, budget_sat, closing.purpose, 1, valid_from_height=self._deadline)
+        self._bumpers.append(home.bump(wish, self._cheated))
 
     def _cheated(self, receipt: Receipt, _: bytes, fee: int) -> None:
         claim = self._claims[0]
         closing, state = self._closing, self._home.state
         self._stop()
-        self._home.work.spend(1)
         closing.fees_sat += fee
         closing.paid_out_sat[closing.side] += claim.value_sat - fee
         due_msat = int(state.balance_msat[2 * closing.channel + closing.side])
         self._breaches.stolen_msat += max(0, claim.value_sat * MSAT_PER_SAT - due_msat)
-        self._breaches._take_own(closing, receipt.height)
+        self._home.claim_to_remote(closing, receipt.height)
         self._home.done_with_one(closing)
 
     def punish(self) -> None:
@@ -144,30 +135,28 @@ class _Fight:
             return
         closing, home = self._closing, self._home
         wish = Wish(
-            f"penalty/{closing.commitment.txid.hex()}",
-            tuple([claim.outpoint for claim in self._claims]),
-            self._weight_wu,
+            self._penalty,
             int(self._value_sat * home.rules.budget_share),
             closing.purpose,
             home.rules.commitment_target_blocks,
             deadline_height=max(self._deadline, home.chain.height + 1),
             valid_from_height=self._height + BLOCK_DELAY_OF_ANCHORS,
         )
-        bumper = Bumper(home.chain, wish, home.most_sat_per_kvb, lambda _, __, fee: self._punished(fee, by_tower=False))
-        self._bumpers.append(bumper)
+        self._bumpers.append(home.bump(wish, lambda _, __, fee: self._punished(fee, by_tower=False)))
 
     def punish_by_tower(self) -> None:
         """A tower sends the penalty at its fixed rate, again each block until it is relayed."""
         rules = self._breaches._rules.watchtower
         assert rules is not None
-        fee = min(tower_fee_sat(self._weight_wu, rules), self._value_sat)
+        penalty = self._penalty
+        fee = min(tower_fee_sat(penalty.weight_wu, rules), self._value_sat)
         chain = self._home.chain
         transaction = BitcoinTransaction(
-            next_txid(f"tower/{self._closing.commitment.txid.hex()}"),
-            self._weight_wu,
+            self._home.version(penalty, fee),
+            penalty.weight_wu,
             fee,
             self._closing.purpose,
-            tuple([claim.outpoint for claim in self._claims]),
+            penalty.spends,
             valid_from_height=self._height + BLOCK_DELAY_OF_ANCHORS,
         )
 
@@ -183,7 +172,6 @@ class _Fight:
         closing, breaches = self._closing, self._breaches
         self._stop()
         closing.kind = CloseKind.BREACH_PUNISHED
-        self._home.work.spend(len(self._claims))
         closing.fees_sat += fee
         closing.paid_out_sat[1 - closing.side] += self._value_sat - fee
         breaches.punished += 1

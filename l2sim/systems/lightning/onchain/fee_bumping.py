@@ -8,25 +8,22 @@ enough, the transaction is replaced.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.l1.base import Drop, Purpose, Receipt, Refusal
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
-from l2sim.systems.lightning.onchain.ids import next_txid
+from l2sim.systems.lightning.onchain.transactions import Spending
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A transaction that someone wants in a block: what it spends, weighs and may cost at most.
+    """A transaction that someone wants in a block, and what it may cost at most.
 
     `parent_wu` and `parent_fee_sat` are of an unconfirmed parent that it pays for too. `deadline_height` is the last
     block that is in time; without one the bid is the estimate for `target_blocks`.
     """
 
-    name: str
-    spends: tuple[OutPoint, ...]
-    weight_wu: int
+    spending: Spending
     budget_sat: int
     purpose: Purpose
     target_blocks: int
@@ -39,8 +36,9 @@ class Wish:
 class Bumper:
     """Sends one wished transaction and raises its fee until it, or what beats it, is in a block.
 
-    `on_included(receipt, txid, fee_sat)` is called when it is in, `on_lost()` when another transaction has spent
-    what it spends. What the budget does not pay for waits for the market to fall.
+    `make(spending, fee_sat)` makes and signs each version and returns its id. `on_included(receipt, txid, fee_sat)`
+    is called when one is in, `on_lost()` when another transaction has spent what it spends. What the budget does not
+    pay for waits for the market to fall.
     """
 
     def __init__(
@@ -48,12 +46,14 @@ class Bumper:
         chain: BitcoinChain,
         wish: Wish,
         most_sat_per_kvb: int,
+        make: Callable[[Spending, int], bytes],
         on_included: Callable[[Receipt, bytes, int], object],
         on_lost: Callable[[], object] | None = None,
     ) -> None:
         self._chain = chain
         self._wish = wish
         self._most = most_sat_per_kvb
+        self._make = make
         self._on_included = on_included
         self._on_lost = on_lost
         self._start_height = chain.height
@@ -87,7 +87,7 @@ class Bumper:
         if self._start_rate is None:
             self._start_rate = estimate
             self._start_height = height
-        highest = min(self._most, wish.budget_sat * 4_000 // (wish.weight_wu + wish.parent_wu))
+        highest = min(self._most, wish.budget_sat * 4_000 // (wish.spending.weight_wu + wish.parent_wu))
         span = max(1, wish.deadline_height - self._start_height)
         gone = min(span, height - self._start_height)
         line = self._start_rate + max(0, highest - self._start_rate) * gone // span
@@ -101,22 +101,22 @@ class Bumper:
         wish = self._wish
         rate = self._rate()
         fee = max(
-            fee_sat(wish.weight_wu + wish.parent_wu, rate) - wish.parent_fee_sat,
-            fee_sat(wish.weight_wu, self._chain.relay_floor_sat_per_kvb),
+            fee_sat(wish.spending.weight_wu + wish.parent_wu, rate) - wish.parent_fee_sat,
+            fee_sat(wish.spending.weight_wu, self._chain.relay_floor_sat_per_kvb),
         )
         if self._txid is not None and self.waits:
             if fee <= self._fee_sat:
                 return
-            fee = max(fee, self._chain.least_replacement_fee_sat(self._txid, wish.weight_wu))
+            fee = max(fee, self._chain.least_replacement_fee_sat(self._txid, wish.spending.weight_wu))
         if fee > wish.budget_sat:
             return
         self._send(fee)
 
     def _send(self, fee: int) -> None:
         wish = self._wish
-        txid = next_txid(f"{wish.name}/{self.bids}/{fee}")
+        txid, spending = self._make(wish.spending, fee), wish.spending
         transaction = BitcoinTransaction(
-            txid, wish.weight_wu, fee, wish.purpose, wish.spends, valid_from_height=wish.valid_from_height
+            txid, spending.weight_wu, fee, wish.purpose, spending.spends, valid_from_height=wish.valid_from_height
         )
         refusal = self._chain.submit(
             transaction,

@@ -1,4 +1,4 @@
-"""Force closes: a commitment on L1, pushed by a child where the market asks for it, and every output taken home.
+"""Force closes: a commitment on L1, and every output of it taken home.
 
 The channel's money stays in the books of the channel until its last output is spent or given up; then all that was
 paid out, all fees and what was left behind must add up to the capacity and what wallets put in beside it.
@@ -8,102 +8,37 @@ its child and of HTLC transactions from the wallet of whoever wants them in, of 
 """
 
 from collections.abc import Callable
-from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT, ChannelType, commitment_weight_wu
-from l2sim.crypto.bitcoin.claims import Claim
-from l2sim.crypto.bitcoin.commitment import Commitment
-from l2sim.crypto.bitcoin.transaction import OutPoint
+from l2sim.crypto.bitcoin.claims import Claim, to_local_claim, to_remote_claim
 from l2sim.engine import Environment
 from l2sim.errors import InvariantError
-from l2sim.l1.base import Purpose, Receipt, Refusal
+from l2sim.l1.base import Purpose, Receipt
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.l1.bitcoin.fees import fee_sat
-from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.onchain.closing import CloseKind, Closing, Held, HtlcsOnChain
 from l2sim.systems.lightning.onchain.config import ChainRules
 from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
 from l2sim.systems.lightning.onchain.htlc_claims import HtlcClaim
 from l2sim.systems.lightning.onchain.ids import next_txid
+from l2sim.systems.lightning.onchain.publishing import Publisher
 from l2sim.systems.lightning.onchain.transactions import (
+    BLOCK_DELAY_OF_ANCHORS,
     ChannelFacts,
     ForcedHtlc,
-    anchor_child_wu,
-    balance_claims,
-    commitment_of,
-    sweep_wu,
+    Key,
+    Spending,
+    sweep,
 )
 from l2sim.systems.lightning.routing import RoutingTable
+from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
 
 if TYPE_CHECKING:
     from l2sim.systems.lightning.htlc import Attempt
     from l2sim.systems.lightning.opening import ChannelBook
-
-
-class CloseKind(IntEnum):
-    """How a channel ended."""
-
-    NONE = 0
-    MUTUAL = 1
-    FORCE = 2
-    BREACH_PAID = 3
-    """By a revoked commitment, and the cheater kept what it published."""
-    BREACH_PUNISHED = 4
-    """By a revoked commitment, and the other side took all."""
-
-    @property
-    def label(self) -> str | None:
-        """The name in files; None while the channel lives."""
-        return self.name.lower() if self else None
-
-
-@runtime_checkable
-class HtlcsOnChain(Protocol):
-    """The HTLC network, as far as a channel that goes on chain needs it."""
-
-    def take_on_chain(self, channel: int) -> "list[tuple[Attempt, int]]":
-        """Say nothing more over a channel; returns its HTLCs, attempt and hop."""
-
-    def knows_preimage(self, attempt: "Attempt", hop: int) -> bool:
-        """Whether the target of channel `hop` could claim the attempt's HTLC on chain now."""
-
-    def resolve(self, attempt: "Attempt", hop: int, *, fulfilled: bool) -> None:
-        """On chain, the HTLC of channel `hop` was claimed with its preimage, or timed out."""
-
-
-class Closing:
-    """A channel on its way home: its commitment, what is still to be claimed, what it has cost so far."""
-
-    def __init__(self, channel: int, side: int, commitment: Commitment, purpose: Purpose, kind: CloseKind) -> None:
-        self.channel = channel
-        self.side = side
-        self.commitment = commitment
-        self.purpose = purpose
-        self.kind = kind
-        self.attempts: list[tuple[Attempt, int]] = []
-        """The HTLCs in it, in the order of `htlcs`."""
-        self.htlcs: list[ForcedHtlc] = []
-        self.open_claims = 0
-        """Outputs that somebody is still after."""
-        self.confirmed_height: int | None = None
-        self.fees_sat = commitment.fee_sat
-        """L1 fees of all its transactions that are in blocks."""
-        self.given_up_sat = 0
-        """Outputs that nobody will spend."""
-        self.from_wallets_sat = 0
-        """What wallets added for fees."""
-        self.paid_out_sat = [0, 0]
-        """What came home to each side."""
-        self.anchors_sat = ANCHOR_SAT * sum(
-            vout is not None for vout in (commitment.owner_anchor_vout, commitment.peer_anchor_vout)
-        )
-        """Anchors nobody has spent yet."""
-        self.child: Bumper | None = None
-        self.child_is_late = False
-        """Whether a child still waits although the commitment is in a block."""
 
 
 class ForceCloses:
@@ -123,6 +58,7 @@ class ForceCloses:
         book: "ChannelBook",
         backbone_channels: int,
         htlcs: HtlcsOnChain | None,
+        signer: Signer,
         work: DanceWork,
         on_closed: Callable[[int], object],
         name: str,
@@ -132,15 +68,16 @@ class ForceCloses:
         self.rules = rules
         self.state = state
         self.htlcs = htlcs
-        self.work = work
-        """Signatures of what gets into blocks are counted here; versions that were replaced are not."""
+        self.signer = signer
+        self._work = work
         self._table = table
         self._book = book
         self._backbone = backbone_channels
         self._on_closed = on_closed
-        self._name = name
-        self.most_sat_per_kvb = 1_000 * rules.most_sat_per_vbyte
+        self.name = name
+        self._most_sat_per_kvb = 1_000 * rules.most_sat_per_vbyte
         self._live: dict[int, Closing] = {}
+        self._publisher = Publisher(self, self._confirmed)
         self.on_breach: Callable[[Closing, int], object] = self._claim_balances
         """What follows once a revoked commitment is in a block of that height."""
         self.entered_msat = 0
@@ -172,8 +109,8 @@ class ForceCloses:
         edge = attempt.taken[hop]
         self.force(channel, (edge & 1) if offered else 1 - (edge & 1))
 
-    def force(self, channel: int, side: int, *, old_msat: tuple[int, int] | None = None) -> Closing | None:
-        """Let `side` publish its newest commitment, or an old and revoked one that says `old_msat`.
+    def force(self, channel: int, side: int, *, old: Held | None = None) -> Closing | None:
+        """Let `side` publish its newest commitment, or an old and revoked one, that `old` describes.
 
         Returns None, and does nothing, where the channel is on its way already or must be waited for.
         """
@@ -181,146 +118,72 @@ class ForceCloses:
         phase = Phase(int(state.phase[channel]))
         if channel in self._live or phase not in (Phase.OPEN, Phase.CLOSING):
             return None
-        if state.in_use(channel) and (self.htlcs is None or old_msat is not None):
+        if state.in_use(channel) and (self.htlcs is None or old is not None):
             return None
         if phase is Phase.OPEN:
             state.begin_closing(channel)
             self._table.announce(channel, 0)
-        attempts = [] if self.htlcs is None else self.htlcs.take_on_chain(channel)
-        forced = [self._forced(attempt, hop) for attempt, hop in attempts]
-        balances = (int(state.balance_msat[2 * channel]), int(state.balance_msat[2 * channel + 1]))
+        held = self._held(channel, side)
+        if old is not None:
+            held = old
+        forced = [self._forced(attempt, hop) for attempt, hop in held.htlcs]
         facts = ChannelFacts(
             channel,
-            next_txid(f"{self._name}/funding/{channel}"),
-            balances if old_msat is None else old_msat,
-            self._feerate(channel),
+            next_txid(f"{self.name}/funding/{channel}"),
+            held.balances_msat,
+            held.feerate_per_kw,
             self.rules.to_self_delay_blocks,
-            state.rules.dust_limit_sat,
+            max(1, state.rules.dust_limit_sat),
             tuple(forced),
+            spare_side(int(self._book.start_balance_msat[channel]), int(state.capacity_msat[channel])),
         )
         updates = 2 * int(state.settled[channel] + state.failed[channel])
-        commitment = commitment_of(facts, side, updates + (old_msat is None))
+        commitment = self.signer.publish(facts, side, updates + (old is None), revoked=old is not None)
+        self._work.spend(own=1, others=1)
         purpose = Purpose.OPERATE if channel < self._backbone else Purpose.EXIT
-        kind = CloseKind.FORCE if old_msat is None else CloseKind.BREACH_PAID
+        kind = CloseKind.FORCE if old is None else CloseKind.BREACH_PAID
         closing = Closing(channel, side, commitment, purpose, kind)
-        closing.attempts, closing.htlcs = attempts, forced
+        closing.attempts, closing.htlcs, closing.others = held.htlcs, forced, held.others
         self._live[channel] = closing
-        self._publish(closing)
+        self._publisher.publish(closing)
         return closing
 
-    def _feerate(self, channel: int) -> int:
-        feerate_of = getattr(self.state, "feerate_of", None)
-        rate = self.state.rules.commitment_feerate_sat_per_kw if feerate_of is None else feerate_of(channel)
-        return int(rate)
+    def _held(self, channel: int, side: int) -> Held:
+        """What the newest commitment of a side says."""
+        if self.htlcs is not None:
+            return self.htlcs.take_on_chain(channel, side)
+        return self.at_rest(channel)
 
-    @staticmethod
-    def _forced(attempt: "Attempt", hop: int) -> ForcedHtlc:
-        edge = attempt.taken[hop]
+    def at_rest(self, channel: int) -> Held:
+        """What both commitments of a channel without HTLCs say."""
+        state = self.state
+        balances = (int(state.balance_msat[2 * channel]), int(state.balance_msat[2 * channel + 1]))
+        return Held(balances, state.feerate_of(channel), [], [])
+
+    def _forced(self, attempt: "Attempt", hop: int) -> ForcedHtlc:
         expiry = attempt.height + attempt.expiries_blocks[hop]
-        preimage = next_txid(f"preimage of payment {attempt.payment}")
-        return ForcedHtlc(edge & 1, attempt.amounts_msat[hop], max(1, expiry), preimage)
+        preimage = self.signer.preimage(attempt.payment)
+        return ForcedHtlc(attempt.taken[hop] & 1, attempt.amounts_msat[hop], max(1, expiry), preimage)
 
-    # The commitment.
+    # Transactions.
 
-    def _publish(self, closing: Closing) -> None:
-        """Send the commitment; where it is not relayed by itself, with a child that pays for it, block by block."""
-        if closing.confirmed_height is not None:
-            return
-        commitment = closing.commitment
-        weight_wu = commitment_weight_wu(ChannelType.ANCHORS, len(commitment.htlcs))
-        funding = commitment.transaction.inputs[0].outpoint
-        parent = BitcoinTransaction(commitment.txid, weight_wu, commitment.fee_sat, closing.purpose, (funding,))
+    def version(self, spending: Spending, fee: int) -> bytes:
+        """Make and sign the version of a transaction that pays that fee; returns its id."""
+        self._work.spend(own=spending.own_signatures, others=spending.other_signatures)
+        return self.signer.spend(spending, fee)
 
-        def confirmed(receipt: Receipt) -> None:
-            self._confirmed(closing, receipt)
-
-        if not self.chain.waits(commitment.txid):
-            refusal = self.chain.submit(parent, confirmed)
-            if refusal in (Refusal.FEE_TOO_LOW, Refusal.MEMPOOL_FULL):
-                self._publish_with_child(closing, parent, confirmed)
-            elif refusal is not None:
-                raise InvariantError(f"channel {closing.channel}: its commitment must be relayed (refused: {refusal})")
-        if closing.child is None and self.chain.waits(commitment.txid):
-            closing.child = self._child(closing, parent)
-        self.chain.wait_for_height(self.chain.height + 1, lambda _: self._publish(closing))
-
-    def _deadline(self, closing: Closing) -> int | None:
-        """The first expiry of an HTLC in it."""
-        return min([htlc.expiry_blocks for htlc in closing.htlcs], default=None)
-
-    def _budget_sat(self, closing: Closing) -> int:
-        """What getting the commitment in may cost: a share of all that its publisher has in it."""
-        balance_msat = int(self.state.balance_msat[2 * closing.channel + closing.side])
-        at_stake_msat = balance_msat + sum([htlc.amount_msat for htlc in closing.htlcs])
-        return int(at_stake_msat / MSAT_PER_SAT * self.rules.budget_share)
-
-    def _child(self, closing: Closing, parent: BitcoinTransaction) -> Bumper | None:
-        """Pay for the commitment through its publisher's anchor, as soon as and as far as the market asks for it."""
-        commitment = closing.commitment
-        if commitment.owner_anchor_vout is None:
-            return None
-        weight_wu = anchor_child_wu(commitment, owner=True)
-        target = self.rules.commitment_target_blocks
-        deadline = self._deadline(closing)
-        rate = self.chain.feerate_sat_per_kvb(max(1, min(target, (deadline or 1_008) - self.chain.height)))
-        if fee_sat(parent.weight_wu, rate) <= parent.fee_sat:
-            return None  # it pays enough by itself for now
-        wish = Wish(
-            f"{self._name}/anchor/{closing.channel}",
-            (OutPoint(commitment.txid, commitment.owner_anchor_vout),),
-            weight_wu,
-            self._budget_sat(closing),
-            closing.purpose,
-            target,
-            deadline_height=deadline,
-            parent_wu=parent.weight_wu,
-            parent_fee_sat=parent.fee_sat,
-        )
-        return Bumper(
-            self.chain,
-            wish,
-            self.most_sat_per_kvb,
-            lambda _, __, fee: self._child_in(closing, fee),
-            lambda: self._child_done(closing),
-        )
-
-    def _child_in(self, closing: Closing, fee: int) -> None:
-        self.from_wallet(closing, fee)
-        self.work.spend(2)
-        closing.anchors_sat -= ANCHOR_SAT
-        closing.paid_out_sat[closing.side] += ANCHOR_SAT
-        self._child_done(closing)
-
-    def _child_done(self, closing: Closing) -> None:
-        if closing.child_is_late:
-            closing.child_is_late = False
-            self.done_with_one(closing)
-
-    def _publish_with_child(
-        self, closing: Closing, parent: BitcoinTransaction, confirmed: Callable[[Receipt], object]
-    ) -> None:
-        vout = closing.commitment.owner_anchor_vout
-        if vout is None:
-            return
-        weight_wu = anchor_child_wu(closing.commitment, owner=True)
-        rate = self.chain.feerate_sat_per_kvb(self.rules.commitment_target_blocks)
-        fee = fee_sat(parent.weight_wu + weight_wu, rate) - parent.fee_sat
-        if fee > self._budget_sat(closing):
-            return
-        txid = next_txid(f"{self._name}/anchor/{closing.channel}/package/{fee}")
-        child = BitcoinTransaction(txid, weight_wu, fee, closing.purpose, (OutPoint(parent.txid, vout),))
-        self.chain.submit_with_child(parent, child, confirmed, lambda _: self._child_in(closing, fee))
+    def bump(
+        self,
+        wish: Wish,
+        on_included: Callable[[Receipt, bytes, int], object],
+        on_lost: Callable[[], object] | None = None,
+    ) -> Bumper:
+        """Get a transaction into a block at what it takes."""
+        return Bumper(self.chain, wish, self._most_sat_per_kvb, self.version, on_included, on_lost)
 
     def _confirmed(self, closing: Closing, receipt: Receipt) -> None:
         """The commitment is in a block: from here on every output is somebody's business."""
-        if closing.child is not None:
-            closing.child.stop()
-            if closing.child.waits:  # bid for nothing, but it will be in a block all the same
-                closing.open_claims += 1
-                closing.child_is_late = True
-        closing.confirmed_height = receipt.height
         self._book.closed_ns[closing.channel] = receipt.time_ns
-        self.work.spend(1)
         closing.open_claims += 1  # until all of them are set up
         if closing.kind is CloseKind.FORCE:
             self._claim_balances(closing, receipt.height)
@@ -330,30 +193,35 @@ class ForceCloses:
         self.done_with_one(closing)
 
     def _claim_balances(self, closing: Closing, height: int) -> None:
-        for owner, claim, delay in balance_claims(closing.commitment):
-            side = closing.side if owner else 1 - closing.side
-            self.sweep(closing, side, claim, height + delay)
+        commitment = closing.commitment
+        if commitment.to_local_vout is not None:
+            delay = commitment.parameters.to_self_delay_blocks
+            self.sweep(closing, closing.side, to_local_claim(commitment), Key.DELAYED, height + delay)
+        self.claim_to_remote(closing, height)
 
-    def sweep(self, closing: Closing, side: int, claim: Claim, valid_from_height: int) -> None:
+    def claim_to_remote(self, closing: Closing, height: int) -> None:
+        """The other side takes what the commitment, in a block of that height, leaves it."""
+        if closing.commitment.to_remote_vout is not None:
+            claim = to_remote_claim(closing.commitment)
+            self.sweep(closing, 1 - closing.side, claim, Key.PAYMENT, height + BLOCK_DELAY_OF_ANCHORS)
+
+    def sweep(self, closing: Closing, side: int, claim: Claim, key: Key, valid_from_height: int) -> None:
         """Bring one output home to a side, from that height on; what is not worth its fee is given up."""
         closing.open_claims += 1
-        weight_wu = sweep_wu([claim])
+        name = f"{self.name}/sweep/{claim.outpoint.txid.hex()}/{claim.outpoint.vout}"
+        spending = sweep(name, closing.channel, side, closing.commitment, [claim], (key,))
         target = self.rules.sweep_target_blocks
 
         def begin(_: int) -> None:
-            fee = fee_sat(weight_wu, self.chain.feerate_sat_per_kvb(target))
+            fee = fee_sat(spending.weight_wu, self.chain.feerate_sat_per_kvb(target))
             budget = int(claim.value_sat * self.rules.budget_share)
             if fee > budget:
                 self.give_up(closing, claim.value_sat)
                 return
-            wish = Wish(
-                f"{self._name}/sweep/{claim.outpoint.txid.hex()}/{claim.outpoint.vout}",
-                (claim.outpoint,), weight_wu, budget, closing.purpose, target, valid_from_height=valid_from_height,
-            )  # fmt: skip
-            Bumper(self.chain, wish, self.most_sat_per_kvb, swept)
+            wish = Wish(spending, budget, closing.purpose, target, valid_from_height=valid_from_height)
+            self.bump(wish, swept)
 
         def swept(_: Receipt, __: bytes, fee: int) -> None:
-            self.work.spend(1)
             closing.fees_sat += fee
             closing.paid_out_sat[side] += claim.value_sat - fee
             self.done_with_one(closing)
@@ -366,26 +234,24 @@ class ForceCloses:
         self.given_up_sat += value_sat
         self.done_with_one(closing)
 
-    def from_wallet(self, closing: Closing, fee: int) -> None:
-        """A wallet paid an L1 fee."""
-        closing.fees_sat += fee
-        closing.from_wallets_sat += fee
-
     def _claim_htlcs(self, closing: Closing) -> None:
-        """Let both sides go after each HTLC; trimmed ones have no output and end here."""
-        if not closing.attempts or self.htlcs is None:
+        """Let both sides go after each HTLC; those without an output of their own end here."""
+        if self.htlcs is None:
             return
         outputs = {(output.offered, output.place): output for output in closing.commitment.htlcs}
         places = [0, 0]
+        ended = list(closing.others)
         for (attempt, hop), htlc in zip(closing.attempts, closing.htlcs, strict=True):
             offered = htlc.side == closing.side
             output = outputs.get((offered, places[htlc.side]))
             places[htlc.side] += 1
             if output is None:
-                self.htlcs.resolve(attempt, hop, fulfilled=self.htlcs.knows_preimage(attempt, hop))
+                ended.append((attempt, hop))
             else:
                 closing.open_claims += 1
                 HtlcClaim(self, closing, attempt, hop, htlc, output)
+        for attempt, hop in ended:
+            self.htlcs.resolve(attempt, hop, fulfilled=self.htlcs.knows_preimage(attempt, hop))
 
     # The end.
 
@@ -422,3 +288,8 @@ class ForceCloses:
         book.end_balance_msat[channel] = balances[0]
         del self._live[channel]
         self._on_closed(channel)
+
+
+def spare_side(funder_start_msat: int, capacity_msat: int) -> int:
+    """Which side has what a channel holds beyond whole satoshis: the funder, if it had as much at the start."""
+    return 0 if funder_start_msat >= capacity_msat % MSAT_PER_SAT else 1

@@ -13,15 +13,17 @@ from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
 from l2sim.systems.lightning.onchain.transactions import (
     BLOCK_DELAY_OF_ANCHORS,
     ForcedHtlc,
+    Key,
     direct_claim,
+    second_stage,
     second_stage_sweep,
-    second_stage_wu,
-    sweep_wu,
+    sweep,
 )
 
 if TYPE_CHECKING:
     from l2sim.systems.lightning.htlc import Attempt
-    from l2sim.systems.lightning.onchain.force_close import Closing, ForceCloses
+    from l2sim.systems.lightning.onchain.closing import Closing
+    from l2sim.systems.lightning.onchain.force_close import ForceCloses
 
 TIMEOUT_DEADLINE_BLOCKS = 18
 """Blocks after the expiry within which its source wants an HTLC back: LDK assumes as many to confirm anything."""
@@ -66,26 +68,30 @@ class HtlcClaim:
     def _claim(self, side: int, deadline_height: int, valid_from_height: int) -> Bumper:
         """Send `side` after the output: by a second-stage transaction if it published the commitment."""
         home, closing, output = self._home, self._closing, self._output
-        by_owner = side == closing.side
-        claim = None if by_owner else direct_claim(output, self._htlc.preimage)
         height = closing.confirmed_height
         assert height is not None  # only claimed once the commitment is in a block
+        fulfilled, by_owner = side != self._htlc.side, side == closing.side
+        place = (
+            f"htlc/{closing.commitment.txid.hex()}/{output.outpoint.vout}/{side}", closing.channel, side,
+            closing.commitment,
+        )  # fmt: skip
+        if by_owner:
+            spending = second_stage(*place, output, self._htlc.preimage if fulfilled else None)
+        else:
+            spending = sweep(*place, [direct_claim(output, self._htlc.preimage)], (Key.HTLC,))
         wish = Wish(
-            f"htlc/{closing.commitment.txid.hex()}/{output.outpoint.vout}/{side}",
-            (output.outpoint,),
-            second_stage_wu(output) if claim is None else sweep_wu([claim]),
+            spending,
             int(output.value_sat * home.rules.budget_share),
             closing.purpose,
             home.rules.sweep_target_blocks,
             deadline_height=max(deadline_height, home.chain.height + 1),
             valid_from_height=max(valid_from_height, height + BLOCK_DELAY_OF_ANCHORS),
         )
-        fulfilled = side != self._htlc.side
 
         def included(receipt: Receipt, txid: bytes, fee: int) -> None:
             self._end(side, receipt, txid, fee, by_owner=by_owner, fulfilled=fulfilled)
 
-        return Bumper(home.chain, wish, home.most_sat_per_kvb, included)
+        return home.bump(wish, included)
 
     def _end(self, side: int, receipt: Receipt, txid: bytes, fee: int, *, by_owner: bool, fulfilled: bool) -> None:
         """The output is spent: tell the payment, and bring the money home."""
@@ -94,12 +100,11 @@ class HtlcClaim:
             bumper.stop()
         home, closing = self._home, self._closing
         assert home.htlcs is not None
-        home.work.spend(2 if by_owner else 1)
         home.htlcs.resolve(self._attempt, self._hop, fulfilled=fulfilled)
         if by_owner:
-            home.from_wallet(closing, fee)
+            closing.from_wallet(fee)
             claim = second_stage_sweep(closing.commitment, self._output, txid)
-            home.sweep(closing, side, claim, receipt.height + home.rules.to_self_delay_blocks)
+            home.sweep(closing, side, claim, Key.DELAYED, receipt.height + home.rules.to_self_delay_blocks)
         else:
             closing.fees_sat += fee
             closing.paid_out_sat[side] += self._output.value_sat - fee

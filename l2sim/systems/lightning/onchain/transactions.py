@@ -1,10 +1,12 @@
 """The transactions of a channel that is closed by one side: built byte for byte, weighed as BOLT 3 reckons.
 
-Keys are stand-ins of the right length, one set a channel: scripts, outputs, trimming, fees, ids and weights are those
-of real transactions, which are signed only in number.
+Here keys are stand-ins of the right length, one set a channel: scripts, outputs, trimming, fees and weights are those
+of real transactions. With `crypto: real` the signer of the channel makes them from its own keys, and signs them
+(`real_closing`).
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -15,8 +17,6 @@ from l2sim.crypto.bitcoin.claims import (
     delayed_claim,
     peer_htlc_claim,
     sweep_weight_wu,
-    to_local_claim,
-    to_remote_claim,
 )
 from l2sim.crypto.bitcoin.commitment import Commitment, CommitmentParameters, CommitmentState, build_commitment
 from l2sim.crypto.bitcoin.htlc import Htlc, HtlcOutput
@@ -51,6 +51,8 @@ class ChannelFacts:
     to_self_delay_blocks: int
     dust_limit_sat: int
     htlcs: tuple[ForcedHtlc, ...] = ()
+    spare_side: int = 0
+    """Whose balance is less by what the channel holds beyond whole satoshis, which is in no output."""
 
 
 def _key(channel: int, name: str) -> bytes:
@@ -63,7 +65,7 @@ def commitment_of(facts: ChannelFacts, side: int, number: int) -> Commitment:
     A funder that owns too little for that (no rule of the protocol lets it come to this) has the rest from the
     other side, so that the transaction exists.
     """
-    mine = _balances(facts)
+    mine = agreed_balances(facts)
     channel, other = facts.channel, 1 - side
     htlcs: tuple[list[Htlc], list[Htlc]] = ([], [])
     for htlc in facts.htlcs:
@@ -91,24 +93,86 @@ def commitment_of(facts: ChannelFacts, side: int, number: int) -> Commitment:
     return build_commitment(parameters, state)
 
 
-def _balances(facts: ChannelFacts) -> list[int]:
-    """Both balances, the funder's at least what fee and anchors take."""
-    cost_sat = commitment_fee_sat(ChannelType.ANCHORS, facts.feerate_per_kw, len(facts.htlcs)) + 2 * ANCHOR_SAT
+def agreed_balances(facts: ChannelFacts) -> list[int]:
+    """Both balances as a commitment says them, the funder's at least what fee and anchors take."""
+    outputs = sum([htlc.amount_msat // MSAT_PER_SAT >= facts.dust_limit_sat for htlc in facts.htlcs])
+    cost_sat = commitment_fee_sat(ChannelType.ANCHORS, facts.feerate_per_kw, outputs) + 2 * ANCHOR_SAT
     balances = list(facts.balances_msat)
     htlcs_msat = sum([htlc.amount_msat for htlc in facts.htlcs])
-    balances[balances[0] < balances[1]] -= (sum(balances) + htlcs_msat) % MSAT_PER_SAT  # funding is in whole satoshis
+    balances[facts.spare_side] -= (sum(balances) + htlcs_msat) % MSAT_PER_SAT
     lacking_msat = max(0, min(cost_sat * MSAT_PER_SAT - balances[0], balances[1]))
     return [balances[0] + lacking_msat, balances[1] - lacking_msat]
 
 
-def anchor_child_wu(commitment: Commitment, *, owner: bool) -> int:
-    """Weight of the child that spends one anchor and a coin of the wallet to pay for the commitment."""
-    return sweep_weight_wu([anchor_claim(commitment, owner=owner)], [WALLET_SCRIPT]) + WALLET_INPUT_WU
+class Key(Enum):
+    """Which key of a side a claim is signed with."""
+
+    FUNDING = "funding"
+    PAYMENT = "payment"
+    DELAYED = "delayed"
+    HTLC = "htlc"
+    REVOCATION = "revocation"
 
 
-def second_stage_wu(output: HtlcOutput) -> int:
-    """Weight of the owner's HTLC transaction with a coin of the wallet that pays for it, and change."""
-    return htlc_weight_wu(ChannelType.ANCHORS, offered=output.offered) + WALLET_INPUT_WU + WALLET_OUTPUT_WU
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """A transaction that one side of a closed channel may send, at whatever fee it then bids.
+
+    A sweep takes its claims to the side's wallet and pays out of them. With `by_wallet` a coin of the wallet pays:
+    for a child of the commitment that takes its anchor, or for an HTLC transaction (`second_stage`), which holds
+    back the HTLC's value for the owner's delay; `preimage` is for an HTLC-success transaction alone.
+    """
+
+    name: str
+    channel: int
+    side: int
+    commitment: Commitment
+    weight_wu: int
+    claims: tuple[Claim, ...] = ()
+    keys: tuple[Key, ...] = ()
+    by_wallet: bool = False
+    second_stage: HtlcOutput | None = None
+    preimage: bytes | None = None
+
+    @property
+    def spends(self) -> tuple[OutPoint, ...]:
+        """The outputs that it spends and others might."""
+        if self.second_stage is not None:
+            return (self.second_stage.outpoint,)
+        return tuple([claim.outpoint for claim in self.claims])
+
+    @property
+    def own_signatures(self) -> int:
+        """Signatures that the side makes for each version of it."""
+        return (1 if self.second_stage is not None else len(self.claims)) + self.by_wallet
+
+    @property
+    def other_signatures(self) -> int:
+        """Signatures in it that the other side gave before."""
+        return int(self.second_stage is not None)
+
+
+def sweep(
+    name: str, channel: int, side: int, commitment: Commitment, claims: list[Claim], keys: tuple[Key, ...]
+) -> Spending:
+    """The side takes outputs to its wallet."""
+    weight_wu = sweep_weight_wu(claims, [WALLET_SCRIPT])
+    return Spending(name, channel, side, commitment, weight_wu, tuple(claims), keys)
+
+
+def anchor_child(name: str, channel: int, side: int, commitment: Commitment) -> Spending:
+    """The side that published the commitment pays for it through its anchor, with a coin of its wallet."""
+    claim = anchor_claim(commitment, owner=True)
+    weight_wu = sweep_weight_wu([claim], [WALLET_SCRIPT]) + WALLET_INPUT_WU
+    return Spending(name, channel, side, commitment, weight_wu, (claim,), (Key.FUNDING,), by_wallet=True)
+
+
+def second_stage(
+    name: str, channel: int, side: int, commitment: Commitment, output: HtlcOutput, preimage: bytes | None
+) -> Spending:
+    """The owner's HTLC transaction, with a coin of its wallet that pays for it, and change."""
+    weight_wu = htlc_weight_wu(ChannelType.ANCHORS, offered=output.offered) + WALLET_INPUT_WU + WALLET_OUTPUT_WU
+    return Spending(name, channel, side, commitment, weight_wu, by_wallet=True, second_stage=output, preimage=preimage)
 
 
 def direct_claim(output: HtlcOutput, preimage: bytes) -> Claim:
@@ -119,18 +183,3 @@ def direct_claim(output: HtlcOutput, preimage: bytes) -> Claim:
 def second_stage_sweep(commitment: Commitment, output: HtlcOutput, txid: bytes) -> Claim:
     """The owner's claim of what its HTLC transaction of that id holds back for the delay."""
     return delayed_claim(commitment, OutPoint(txid, 0), output.value_sat)
-
-
-def balance_claims(commitment: Commitment) -> list[tuple[bool, Claim, int]]:
-    """The claims of both balances where they have an output: whether the owner's, the claim, and blocks to wait."""
-    claims = []
-    if commitment.to_local_vout is not None:
-        claims.append((True, to_local_claim(commitment), commitment.parameters.to_self_delay_blocks))
-    if commitment.to_remote_vout is not None:
-        claims.append((False, to_remote_claim(commitment), BLOCK_DELAY_OF_ANCHORS))
-    return claims
-
-
-def sweep_wu(claims: list[Claim]) -> int:
-    """Weight of the transaction that takes these claims to a wallet."""
-    return sweep_weight_wu(claims, [WALLET_SCRIPT])

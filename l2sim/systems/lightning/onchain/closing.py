@@ -1,0 +1,96 @@
+"""A channel on its way home: what its commitment holds, what is still to be claimed, what it has cost so far."""
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT
+from l2sim.crypto.bitcoin.commitment import Commitment
+from l2sim.l1.base import Purpose
+from l2sim.systems.lightning.onchain.fee_bumping import Bumper
+from l2sim.systems.lightning.onchain.transactions import ForcedHtlc
+
+if TYPE_CHECKING:
+    from l2sim.systems.lightning.htlc import Attempt
+
+
+class CloseKind(IntEnum):
+    """How a channel ended."""
+
+    NONE = 0
+    MUTUAL = 1
+    FORCE = 2
+    BREACH_PAID = 3
+    """By a revoked commitment, and the cheater kept what it published."""
+    BREACH_PUNISHED = 4
+    """By a revoked commitment, and the other side took all."""
+
+    @property
+    def label(self) -> str | None:
+        """The name in files; None while the channel lives."""
+        return self.name.lower() if self else None
+
+
+class Held(NamedTuple):
+    """The newest commitment that one side of a channel holds, and the HTLCs of the channel, as (attempt, hop)."""
+
+    balances_msat: tuple[int, int]
+    """What it says that the sides own, by side, before fees."""
+    feerate_per_kw: int
+    htlcs: "list[tuple[Attempt, int]]"
+    """Those in it, in the order in which they came."""
+    others: "list[tuple[Attempt, int]]"
+    """Those that are not: not in it yet, or taken out of it already."""
+
+
+@runtime_checkable
+class HtlcsOnChain(Protocol):
+    """The HTLC network, as far as a channel that goes on chain needs it."""
+
+    def take_on_chain(self, channel: int, side: int) -> Held:
+        """Say nothing more over a channel; returns what the commitment of that side holds."""
+
+    def knows_preimage(self, attempt: "Attempt", hop: int) -> bool:
+        """Whether the target of channel `hop` could claim the attempt's HTLC on chain now."""
+
+    def resolve(self, attempt: "Attempt", hop: int, *, fulfilled: bool) -> None:
+        """On chain, the HTLC of channel `hop` was claimed with its preimage, or timed out."""
+
+
+class Closing:
+    """A channel that one side forced on chain."""
+
+    def __init__(self, channel: int, side: int, commitment: Commitment, purpose: Purpose, kind: CloseKind) -> None:
+        self.channel = channel
+        self.side = side
+        """Who published the commitment."""
+        self.commitment = commitment
+        self.purpose = purpose
+        self.kind = kind
+        self.attempts: list[tuple[Attempt, int]] = []
+        """The HTLCs in it, in the order of `htlcs`."""
+        self.htlcs: list[ForcedHtlc] = []
+        self.others: list[tuple[Attempt, int]] = []
+        """The channel's other HTLCs, which are in no output of it."""
+        self.open_claims = 0
+        """Outputs that somebody is still after."""
+        self.confirmed_height: int | None = None
+        self.fees_sat = commitment.fee_sat
+        """L1 fees of all its transactions that are in blocks."""
+        self.given_up_sat = 0
+        """Outputs that nobody will spend."""
+        self.from_wallets_sat = 0
+        """What wallets added for fees."""
+        self.paid_out_sat = [0, 0]
+        """What came home to each side."""
+        self.anchors_sat = ANCHOR_SAT * sum(
+            vout is not None for vout in (commitment.owner_anchor_vout, commitment.peer_anchor_vout)
+        )
+        """Anchors nobody has spent yet."""
+        self.child: Bumper | None = None
+        self.child_is_late = False
+        """Whether a child still waits although the commitment is in a block."""
+
+    def from_wallet(self, fee_sat: int) -> None:
+        """A wallet paid an L1 fee."""
+        self.fees_sat += fee_sat
+        self.from_wallets_sat += fee_sat

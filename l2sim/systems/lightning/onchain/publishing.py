@@ -1,0 +1,112 @@
+"""A commitment on its way into a block: by its own fee, or pushed by a child that spends its publisher's anchor."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT, ChannelType, commitment_weight_wu
+from l2sim.errors import InvariantError
+from l2sim.l1.base import Receipt, Refusal
+from l2sim.l1.bitcoin.fees import fee_sat
+from l2sim.l1.bitcoin.transaction import BitcoinTransaction
+from l2sim.money import MSAT_PER_SAT
+from l2sim.systems.lightning.onchain.closing import Closing
+from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
+from l2sim.systems.lightning.onchain.transactions import Spending, anchor_child
+
+if TYPE_CHECKING:
+    from l2sim.systems.lightning.onchain.force_close import ForceCloses
+
+NO_HURRY_BLOCKS = 1_008
+"""The farthest that fee estimates look ahead."""
+
+
+class Publisher:
+    """Sends commitments, and looks after them block by block until they are in."""
+
+    def __init__(self, home: "ForceCloses", on_confirmed: Callable[[Closing, Receipt], object]) -> None:
+        self._home = home
+        self._on_confirmed = on_confirmed
+
+    def publish(self, closing: Closing) -> None:
+        """Send the commitment; where it is not relayed by itself, with a child that pays for it, block by block."""
+        if closing.confirmed_height is not None:
+            return
+        chain, commitment = self._home.chain, closing.commitment
+        weight_wu = commitment_weight_wu(ChannelType.ANCHORS, len(commitment.htlcs))
+        funding = commitment.transaction.inputs[0].outpoint
+        parent = BitcoinTransaction(commitment.txid, weight_wu, commitment.fee_sat, closing.purpose, (funding,))
+        if not chain.waits(commitment.txid):
+            refusal = chain.submit(parent, lambda receipt: self._confirmed(closing, receipt))
+            if refusal in (Refusal.FEE_TOO_LOW, Refusal.MEMPOOL_FULL):
+                self._publish_with_child(closing, parent)
+            elif refusal is not None:
+                raise InvariantError(f"channel {closing.channel}: its commitment must be relayed (refused: {refusal})")
+        if closing.child is None and chain.waits(commitment.txid):
+            closing.child = self._bid_for_child(closing, parent)
+        chain.wait_for_height(chain.height + 1, lambda _: self.publish(closing))
+
+    def _confirmed(self, closing: Closing, receipt: Receipt) -> None:
+        if closing.child is not None:
+            closing.child.stop()
+            if closing.child.waits:  # bid for nothing, but it will be in a block all the same
+                closing.open_claims += 1
+                closing.child_is_late = True
+        closing.confirmed_height = receipt.height
+        self._on_confirmed(closing, receipt)
+
+    def _budget_sat(self, closing: Closing) -> int:
+        """What getting the commitment in may cost: a share of all that its publisher has in it."""
+        home = self._home
+        balance_msat = int(home.state.balance_msat[2 * closing.channel + closing.side])
+        at_stake_msat = balance_msat + sum([htlc.amount_msat for htlc in closing.htlcs])
+        return int(at_stake_msat / MSAT_PER_SAT * home.rules.budget_share)
+
+    def _child(self, closing: Closing) -> Spending | None:
+        """The child through the publisher's anchor, if it has one."""
+        if closing.commitment.owner_anchor_vout is None:
+            return None
+        name = f"{self._home.name}/anchor/{closing.channel}"
+        return anchor_child(name, closing.channel, closing.side, closing.commitment)
+
+    def _bid_for_child(self, closing: Closing, parent: BitcoinTransaction) -> Bumper | None:
+        """Pay for the commitment by a child, as soon as and as far as the market asks for it."""
+        home, child = self._home, self._child(closing)
+        if child is None:
+            return None
+        target = home.rules.commitment_target_blocks
+        # The first expiry of an HTLC in it is the last block that is in time.
+        deadline = min([htlc.expiry_blocks for htlc in closing.htlcs], default=None)
+        blocks = max(1, min(target, (deadline or NO_HURRY_BLOCKS) - home.chain.height))
+        if fee_sat(parent.weight_wu, home.chain.feerate_sat_per_kvb(blocks)) <= parent.fee_sat:
+            return None  # it pays enough by itself for now
+        wish = Wish(
+            child, self._budget_sat(closing), closing.purpose, target, deadline_height=deadline,
+            parent_wu=parent.weight_wu, parent_fee_sat=parent.fee_sat,
+        )  # fmt: skip
+        return home.bump(wish, lambda _, __, fee: self._child_in(closing, fee), lambda: self._child_done(closing))
+
+    def _publish_with_child(self, closing: Closing, parent: BitcoinTransaction) -> None:
+        home, child = self._home, self._child(closing)
+        if child is None:
+            return
+        rate = home.chain.feerate_sat_per_kvb(home.rules.commitment_target_blocks)
+        fee = fee_sat(parent.weight_wu + child.weight_wu, rate) - parent.fee_sat
+        if fee > self._budget_sat(closing):
+            return
+        home.chain.submit_with_child(
+            parent,
+            BitcoinTransaction(home.version(child, fee), child.weight_wu, fee, closing.purpose, child.spends),
+            lambda receipt: self._confirmed(closing, receipt),
+            lambda _: self._child_in(closing, fee),
+        )
+
+    def _child_in(self, closing: Closing, fee: int) -> None:
+        closing.from_wallet(fee)
+        closing.anchors_sat -= ANCHOR_SAT
+        closing.paid_out_sat[closing.side] += ANCHOR_SAT
+        self._child_done(closing)
+
+    def _child_done(self, closing: Closing) -> None:
+        if closing.child_is_late:
+            closing.child_is_late = False
+            self._home.done_with_one(closing)
