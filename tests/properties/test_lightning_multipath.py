@@ -11,6 +11,7 @@ from tests.support.lightning import settings as system_settings
 
 POLICY = st.sampled_from(("cheapest", "lnd", "cln", "ldk", "eclair", "uniform"))
 SPLIT = st.sampled_from(("halving", "capacity"))
+POLICY_AND_SPLIT = st.tuples(POLICY, SPLIT) | st.tuples(st.sampled_from(("cln", "uniform")), st.just("flow"))
 
 
 def drawn(rng, nodes, count):
@@ -19,8 +20,9 @@ def drawn(rng, nodes, count):
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 2**32), st.integers(3, 10), POLICY, SPLIT, st.integers(1, 12), st.sampled_from((0.1, 5, 60)))
-def test_money_is_conserved_and_payments_arrive_whole_or_not_at_all(seed, nodes, policy, split, parts, hold_s):
+@given(st.integers(0, 2**32), st.integers(3, 10), POLICY_AND_SPLIT, st.integers(1, 12), st.sampled_from((0.1, 5, 60)))
+def test_money_is_conserved_and_payments_arrive_whole_or_not_at_all(seed, nodes, way, parts, hold_s):
+    policy, split = way
     rng = np.random.default_rng(seed)
     graph = random_network(rng, nodes)
     multipath = {"split": split, "parts": parts, "min_part_sat": 100, "hold_s": hold_s}
@@ -62,8 +64,9 @@ def test_money_is_conserved_and_payments_arrive_whole_or_not_at_all(seed, nodes,
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**32), st.integers(3, 10), POLICY, SPLIT)
-def test_dividing_never_loses_a_payment_that_goes_alone(seed, nodes, policy, split):
+@given(st.integers(0, 2**32), st.integers(3, 10), POLICY_AND_SPLIT)
+def test_dividing_never_loses_a_payment_that_goes_alone(seed, nodes, way):
+    policy, split = way
     outcomes = []
     for parts in (1, 8):
         rng = np.random.default_rng(seed)

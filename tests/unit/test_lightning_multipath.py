@@ -36,8 +36,10 @@ def pay(graph, amount_sat, crypto="modelled", change=None, **multipath):
     return system, system.world.recorder.payments
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("split", ["halving", "capacity"])
+WAYS = [(policy, split) for policy in POLICIES for split in ("halving", "capacity")]
+
+
+@pytest.mark.parametrize(("policy", "split"), [*WAYS, ("cln", "flow"), ("uniform", "flow")])
 def test_two_channels_carry_together_what_neither_carries_alone(policy, split):
     system, record = pay(ways(500_000, 500_000), 700_000, policy=policy, split=split, parts=8)
     assert Outcome(int(record.outcome[0])) is Outcome.COMPLETED
@@ -127,7 +129,7 @@ def test_each_implementation_has_limits_of_its_own():
         found[policy] = (rules.split, rules.parts, rules.min_part_sat, rules.hold_s)
     assert found == {
         "lnd": ("halving", 16, 10_000, 120),
-        "cln": ("capacity", 100, 1_000, 60),
+        "cln": ("flow", 100, 1_000, 60),
         "ldk": ("capacity", 10, 10_000, 180),
         "eclair": ("capacity", 5, 15_000, 60),
         "uniform": ("capacity", 1, 10_000, 60),

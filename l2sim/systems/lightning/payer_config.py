@@ -3,19 +3,21 @@
 What each policy does with them is in `policies`, a module each.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 
 from l2sim.config import Config
 
 
 class Multipath(Config):
-    """How an amount that no route takes is divided: parts under one payment hash, delivered all or none (BOLT 4)."""
+    """How an amount is divided: parts under one payment hash, delivered all or none (BOLT 4)."""
 
-    split: Literal["halving", "capacity"] = "capacity"
-    """`halving`: what finds no route is halved. `capacity`: of what finds no route, as much as its channels are
-    believed to carry goes over the route of a fair share, and the rest goes on."""
+    split: Literal["flow", "halving", "capacity"] = "capacity"
+    """`flow`: an amount of at least two parts is divided over all channels at once, so that the parts together cost
+    least; what no flow is found for, like `capacity`. The others divide only what finds no route: `halving` halves
+    it; `capacity` sends as much as its channels are believed to carry over the route of a fair share, and the rest
+    goes on."""
     parts: int = Field(1, ge=1, le=1_000)
     """Parts of a payment at most; 1 divides nothing."""
     min_part_sat: int = Field(10_000, ge=1, le=10**12)
@@ -25,7 +27,15 @@ class Multipath(Config):
     least 60 s). Without effect with `parts: 1`."""
 
 
-class LndMultipath(Multipath):
+class SearchedMultipath(Multipath):
+    """How an amount that no route takes is divided, of policies whose costs make no flow."""
+
+    split: Literal["halving", "capacity"] = "capacity"
+    """`halving`: what finds no route is halved. `capacity`: of what finds no route, as much as its channels are
+    believed to carry goes over the route of a fair share, and the rest goes on."""
+
+
+class LndMultipath(SearchedMultipath):
     """Multi-path payments as LND makes them (routing/payment_session.go, invoices/invoiceregistry.go)."""
 
     split: Literal["halving", "capacity"] = "halving"
@@ -37,15 +47,17 @@ class LndMultipath(Multipath):
 
 
 class ClnMultipath(Multipath):
-    """Multi-path payments in place of Core Lightning's min-cost flow, which is not built: by `capacity`."""
+    """Multi-path payments as Core Lightning makes them (plugins/askrene, plugins/xpay)."""
 
+    split: Literal["flow", "halving", "capacity"] = "flow"
+    """How an amount is divided. Flows need `search: askrene`; with `getroute` the default is `halving`."""
     parts: int = Field(100, ge=1, le=1_000)
     """Parts of a payment at most; 1 divides nothing."""
     min_part_sat: int = Field(1_000, ge=1, le=10**12)
     """No payment is divided into parts smaller than this (Core Lightning sends up to 1000 sat in one piece)."""
 
 
-class LdkMultipath(Multipath):
+class LdkMultipath(SearchedMultipath):
     """Multi-path payments with the limits of LDK (routing/router.rs, ln/channelmanager.rs)."""
 
     parts: int = Field(10, ge=1, le=1_000)
@@ -54,7 +66,7 @@ class LdkMultipath(Multipath):
     """How long the payee keeps the first part waiting for the others."""
 
 
-class EclairMultipath(Multipath):
+class EclairMultipath(SearchedMultipath):
     """Multi-path payments with the limits of eclair (reference.conf)."""
 
     parts: int = Field(5, ge=1, le=1_000)
@@ -67,7 +79,7 @@ class PayerBase(Config):
     """What payers of every policy have in common."""
 
     multipath: Multipath = Multipath()
-    """How amounts that no route takes are divided."""
+    """How amounts are divided."""
     memory_entries: int = Field(1_000, ge=1, le=100_000)
     """Channels a payer remembers something of, those without news for longest dropped first."""
     max_attempts: int = Field(20, ge=1, le=10_000)
@@ -130,15 +142,15 @@ class LndPayer(PayerBase):
 
 
 class ClnPayer(PayerBase):
-    """Core Lightning: the cost of its newer search (askrene), a part at a time, or its older plain search."""
+    """Core Lightning: the flows of least cost of its newer search (askrene), or its older plain search."""
 
     policy: Literal["cln"] = "cln"
     """How payers find routes: as Core Lightning does."""
     multipath: ClnMultipath = ClnMultipath()
     """How amounts that no route takes are divided."""
     search: Literal["askrene", "getroute"] = "askrene"
-    """`askrene`: costs of uncertain liquidity in four pieces a channel, weighed against fees. `getroute`: fees and
-    the price of locked money only."""
+    """`askrene`: uncertain liquidity weighed against fees, by flows where `multipath` allows more parts than one.
+    `getroute`: fees and the price of locked money only."""
     risk_factor_percent: int = Field(10, ge=0, le=1_000)
     """Price of locked money in percent a year (CLN plugins/pay.c). Only `getroute`."""
     fee_limit_ppm: int = Field(10_000, ge=0, le=100_000_000)
@@ -149,6 +161,14 @@ class ClnPayer(PayerBase):
     """The fee limit is never below this (CLN plugins/xpay)."""
     memory_s: float = Field(3_600.0, gt=0, le=1e9)
     """How long what attempts taught of a channel's liquidity counts."""
+
+    @model_validator(mode="after")
+    def _flows_need_their_costs(self) -> Self:
+        if self.search == "getroute" and self.multipath.split == "flow":
+            if "split" in self.multipath.model_fields_set:
+                raise ValueError("multipath.split must be halving or capacity with search: getroute (got flow)")
+            object.__setattr__(self, "multipath", self.multipath.model_copy(update={"split": "halving"}))
+        return self
 
 
 class LdkPayer(PayerBase):
@@ -219,7 +239,9 @@ class UniformPayer(PayerBase):
 
     policy: Literal["uniform"] = "uniform"
     """How payers find routes: by probability under uniform liquidity."""
-    mu: float = Field(1.0, ge=0, le=1e6)
+    multipath: Multipath = Multipath()
+    """How amounts are divided; with `split: flow`, as Pickhardt and Richter do (arXiv 2107.05322)."""
+    mu: float = Field(1.0, ge=0, le=1e9)
     """How much fees count against reliability: fees of one percent of the amount weigh as much as a probability
     smaller by exp(mu). 0 looks at probability alone."""
     memory_s: float = Field(3_600.0, gt=0, le=1e9)
@@ -231,6 +253,8 @@ class CheapestPayer(PayerBase):
 
     policy: Literal["cheapest"] = "cheapest"
     """How payers find routes: by fees alone."""
+    multipath: SearchedMultipath = SearchedMultipath()
+    """How amounts that no route takes are divided."""
     memory_s: float = Field(3_600.0, gt=0, le=1e9)
     """How long a channel whose failure is remembered is left out; then it is forgotten."""
     risk_factor_billionths: int = Field(15, ge=0, le=1_000_000)

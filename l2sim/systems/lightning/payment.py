@@ -2,8 +2,9 @@
 
 A payer searches with what is announced, what it knows of its own channels and what it learned; sends one attempt;
 learns from its failure how far it came; and tries again at once, until no route is left, the attempts are used up,
-or the time is over. An amount that no route takes is divided: each part is an attempt of its own under the payment's
-hash, tried again by itself; the payee gathers the parts and takes all or none.
+or the time is over. An amount that no route takes is divided, with `split: flow` every amount that may be: each part
+is an attempt of its own under the payment's hash, tried again by itself; the payee gathers the parts and takes all or
+none.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import NEVER, PaymentRecord
 from l2sim.systems.lightning.division import capacity_msat, fair_share_msat, halves_msat
+from l2sim.systems.lightning.flow.planning import Planner
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork
 from l2sim.systems.lightning.payer_config import Payer
 from l2sim.systems.lightning.policies.choice import make_belief
@@ -32,7 +34,7 @@ from l2sim.systems.lightning.routing import (
     RoutingTable,
     fee_limit_msat,
 )
-from l2sim.systems.lightning.search import Searcher
+from l2sim.systems.lightning.search import NO_MEMORY, Searcher
 from l2sim.systems.lightning.state import ChannelState, Phase, Waived
 from l2sim.workload.payments import Workload
 
@@ -145,6 +147,7 @@ class Payments:
         self._payer = payer
         self._own = OwnEdges(state, table.node_count)
         self._searcher = Searcher(table, payer, self._own.most)
+        self._planner = Planner(table, payer) if payer.multipath.split == "flow" else None
         self._belief = make_belief(table, payer)
         self._timeout_ns = ns(payer.timeout_s)
         self._hold_ns = ns(payer.multipath.hold_s)
@@ -168,7 +171,8 @@ class Payments:
     @property
     def searches(self) -> int:
         """Path searches made."""
-        return self._searcher.searches
+        planned = 0 if self._planner is None else self._planner.searches
+        return self._searcher.searches + planned
 
     def give_up(self) -> None:
         """Start no new attempts from now on."""
@@ -204,7 +208,7 @@ class Payments:
             self._stop(payment, Outcome.TIMED_OUT)
             return
         total_msat = int(self._workload.amount_msat[payment])
-        waiting = [amount_msat]
+        waiting = self._send_flow(payment, live, amount_msat, total_msat)
         while waiting:
             amount_msat = waiting.pop()
             found = self._find(payment, live, amount_msat, total_msat)
@@ -223,18 +227,50 @@ class Payments:
             else:
                 waiting.append(first)
 
+    def _send_flow(self, payment: int, live: _Live, amount_msat: int, total_msat: int) -> list[int]:
+        """Send the parts of a flow if payers divide so and there is one; returns the amounts still to be sent."""
+        rules = self._payer.multipath
+        parts_left = rules.parts - live.parts + 1
+        least_msat = rules.min_part_sat * MSAT_PER_SAT
+        if self._planner is None or parts_left < 2 or amount_msat < 2 * least_msat:
+            return [amount_msat]
+        payer, _ = self._ends(payment)
+        own = self._own.of(payer)
+        own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
+        if own.limit_msat.sum() < amount_msat:
+            return [amount_msat]
+        query = self._query(payment, live, amount_msat, total_msat)
+        memory = self._belief.of(payer)
+        known = (NO_MEMORY, 0) if memory is None else (memory.table, memory.count)
+        routes = self._planner.plan(query, own, *known, parts_left, least_msat)
+        if routes is None:
+            return [amount_msat]
+        live.parts += len(routes) - 1
+        waiting = []
+        for route in routes:
+            # Each HTLC leaves a channel a little less than was reckoned with: its place in the commitment has a fee.
+            limits = self._limits(own, live, Waived.NOTHING)
+            if limits[np.flatnonzero(own.edge == route.edges[0])[0]] >= route.amounts_msat[0]:
+                self._send(payment, live, route, total_msat)
+            else:
+                waiting.append(route.amounts_msat[-1])
+        return waiting
+
+    def _query(self, payment: int, live: _Live, amount_msat: int, total_msat: int) -> Query:
+        """A search for a part now, with what is left of the payment's fees."""
+        # What parts under way pay in fees is no longer there for this one.
+        spent_msat = sum(part.amounts_msat[0] - part.amounts_msat[-1] for part in live.sent)
+        limit_msat = max(0, fee_limit_msat(self._payer, total_msat) - spent_msat)
+        return self._searcher.query(*self._ends(payment), amount_msat, limit_msat, self._environment.now)
+
     def _find(self, payment: int, live: _Live, amount_msat: int, total_msat: int) -> Route | Callable[[], Outcome]:
         """The best route for a part, or why there is none, to be asked at once."""
-        now = self._environment.now
-        payer, payee = self._ends(payment)
+        payer, _ = self._ends(payment)
         own = self._own.of(payer)
         own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
         if own.limit_msat.max() < amount_msat:
             return lambda: self._why_not_out(own, live, amount_msat)
-        # What parts under way pay in fees is no longer there for this one.
-        spent_msat = sum(part.amounts_msat[0] - part.amounts_msat[-1] for part in live.sent)
-        limit_msat = max(0, fee_limit_msat(self._payer, total_msat) - spent_msat)
-        query = self._searcher.query(payer, payee, amount_msat, limit_msat, now)
+        query = self._query(payment, live, amount_msat, total_msat)
         memory = self._belief.of(payer)
         if memory is None:
             route = self._searcher.find(query, own)
@@ -276,7 +312,11 @@ class Payments:
             for edge, part_msat in zip(part.edges[1:], part.amounts_msat[1:], strict=True):
                 taken[edge] = taken.get(edge, 0) + part_msat
         own_limit_msat = int(own.limit_msat[np.flatnonzero(own.edge == found.edges[0])[0]])
-        most_msat = min(capacity_msat(self._table, found, own_limit_msat, taken), amount_msat - least_msat)
+        network, position = self._table.network, self._table.position
+        carried_msat = capacity_msat(
+            self._table, found.edges, own_limit_msat, lambda e: int(network.limit_msat[position[e]]) - taken.get(e, 0)
+        )
+        most_msat = min(carried_msat, amount_msat - least_msat)
         if most_msat > share_msat:
             fuller = self._find(payment, live, most_msat, total_msat)
             if isinstance(fuller, Route):

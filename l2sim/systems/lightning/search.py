@@ -19,7 +19,7 @@ from l2sim.systems.lightning import kernels
 from l2sim.systems.lightning.payer_config import Payer
 from l2sim.systems.lightning.policies import cheapest, cln, eclair, ldk, lnd, lnd_bimodal, uniform
 from l2sim.systems.lightning.policies import kernels as any_policy
-from l2sim.systems.lightning.policies.choice import terms_of
+from l2sim.systems.lightning.policies.choice import Chooser
 from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms
 from l2sim.systems.lightning.routing import (
     PRUNED_BY_BOUND,
@@ -60,6 +60,7 @@ class Searcher:
         self._scratch = kernels.make_scratch(
             table.node_count, table.edge_count, table.key_count, max_own_channels, payer.memory_entries, payer.max_hops
         )
+        self._chooser = Chooser(payer, table.network)
         self._mark = 0
         self.searches = 0
         self.pruned = 0
@@ -81,7 +82,7 @@ class Searcher:
 
     def terms(self, amount_msat: int) -> Terms:
         """The policy's numbers for a payment of that amount."""
-        return terms_of(self._payer, amount_msat, self._table.network)
+        return self._chooser.terms(amount_msat)
 
     def find(
         self,
@@ -94,9 +95,17 @@ class Searcher:
         """The best route, or None; of `memory` the first `remembered` rows count. `terms` are those of the amount."""
         terms = terms or self.terms(query.amount_msat)
         route = self._find(self._table.network, query, own, memory, remembered, terms)
-        if route is None and terms.saturation_power:
-            terms = terms._replace(saturation_power=0)
-            route = self._find(self._table.network, query, own, memory, remembered, terms)
+        if route is not None:
+            return route
+        others = self._chooser.easier(terms, query.amount_msat, bool(self.pruned & PRUNED_BY_FEE))
+        if others:
+            route = self._find(self._table.network, query, own, memory, remembered, others[-1])
+        if route is None:
+            return None  # what the easiest of all does not find, none does
+        for easier in others[:-1]:
+            found = self._find(self._table.network, query, own, memory, remembered, easier)
+            if found is not None:
+                return found
         return route
 
     def find_below_minimum(self, query: Query, own: OwnChannels) -> Route | None:

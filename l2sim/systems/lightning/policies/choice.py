@@ -1,7 +1,5 @@
 """From a payer's settings to a policy: which cost function, with which numbers, and what is remembered."""
 
-import numpy as np
-
 from l2sim.engine import ns
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.belief import Belief, Style
@@ -14,16 +12,14 @@ from l2sim.systems.lightning.payer_config import (
     Payer,
     UniformPayer,
 )
-from l2sim.systems.lightning.policies.cln import SLOPES
+from l2sim.systems.lightning.policies.cln import MU_MAX, MUS, about, median_ratio
 from l2sim.systems.lightning.policies.terms import Rule, Terms
 from l2sim.systems.lightning.routing import Network, RoutingTable
 
 BILLION = 1_000_000_000
 RISK_YEAR_BLOCKS = 52_596 * 100  # blocks of a year, for a risk factor in percent (CLN common/route.c)
-MU_FIRST = 1  # weight of fees, of 100, that Core Lightning begins with
-DELAY_FIRST = 1e-6  # what a block of delay weighs beside a ppm
-BASE_FEE_AMOUNT_MSAT = 10_000_000  # at this amount, a msat of base fee weighs like one ppm
-NANO_NATS = 1_000_000  # a nat, in the units of `uniform`
+DELAY_MSAT = 1e-6  # what a block of delay weighs, in msat (askrene)
+MICRO_NATS = 1_000_000  # a nat, in the units of `uniform`
 
 
 def style_of(settings: Payer) -> Style:
@@ -49,14 +45,49 @@ def make_belief(table: RoutingTable, settings: Payer) -> Belief:
     return Belief(table, style_of(settings), settings.memory_entries, half_lives_ns)
 
 
-def terms_of(settings: Payer, amount_msat: int, network: Network) -> Terms:
-    """The numbers of a policy for a payment of that amount."""
+class Chooser:
+    """Gives the numbers of one policy over one network, amount by amount."""
+
+    def __init__(self, settings: Payer, network: Network) -> None:
+        self._settings = settings
+        self._network = network
+        self._ratios: dict[int, float] = {}
+
+    def terms(self, amount_msat: int) -> Terms:
+        """The policy's numbers for a payment of that amount."""
+        settings = self._settings
+        if isinstance(settings, ClnPayer) and settings.search == "askrene":
+            return self._askrene(settings, amount_msat, MUS[0])
+        return terms_of(settings, amount_msat)
+
+    def easier(self, terms: Terms, amount_msat: int, too_dear: bool) -> list[Terms]:
+        """What the policy asks for, one after the other, when it found nothing, `too_dear` if fees were a reason."""
+        settings = self._settings
+        if terms.saturation_power:
+            return [terms._replace(saturation_power=0)]
+        if too_dear and isinstance(settings, ClnPayer) and settings.search == "askrene":
+            return [self._askrene(settings, amount_msat, mu) for mu in MUS[1:]]
+        return []
+
+    def _askrene(self, settings: ClnPayer, amount_msat: int, mu: int) -> Terms:
+        size_msat = about(amount_msat)
+        if size_msat not in self._ratios:
+            self._ratios[size_msat] = median_ratio(self._network, size_msat)
+        return Terms(
+            int(Rule.CLN_ASKRENE),
+            fee_weight=float(mu),
+            log_weight=float((MU_MAX - mu) * self._ratios[size_msat]),
+            delay_weight=DELAY_MSAT,
+            memory_ns=float(ns(settings.memory_s)),
+        )
+
+
+def terms_of(settings: Payer, amount_msat: int) -> Terms:
+    """The numbers for a payment of that amount, of policies that do not look at the network for them."""
     match settings:
         case LndPayer():
             return _lnd(settings, amount_msat)
         case ClnPayer():
-            if settings.search == "askrene":
-                return askrene_terms(settings, amount_msat, network, MU_FIRST, DELAY_FIRST)
             return Terms(
                 int(Rule.CLN_GETROUTE),
                 risk_numerator=settings.risk_factor_percent,
@@ -79,8 +110,8 @@ def terms_of(settings: Payer, amount_msat: int, network: Network) -> Terms:
         case UniformPayer():
             return Terms(
                 int(Rule.UNIFORM),
-                fee_weight=settings.mu * NANO_NATS * 100 / amount_msat,
-                log_weight=float(NANO_NATS),
+                fee_weight=settings.mu * MICRO_NATS * 100 / amount_msat,
+                log_weight=float(MICRO_NATS),
                 memory_ns=float(ns(settings.memory_s)),
             )
         case CheapestPayer():
@@ -135,26 +166,4 @@ def _ldk(settings: LdkPayer) -> Terms:
         offset_half_life_ns=float(ns(settings.offset_half_life_s)),
         history_half_life_ns=float(ns(settings.history_half_life_s)),
         saturation_power=settings.saturation_power_of_half,
-    )
-
-
-def askrene_terms(settings: ClnPayer, amount_msat: int, network: Network, mu: int, delay_weight: float) -> Terms:
-    """The numbers of Core Lightning's combined cost: mu for fees, 100 - mu for -log P scaled to them."""
-    base_fee_weight = BASE_FEE_AMOUNT_MSAT / amount_msat
-    usable = network.limit_msat > 0
-    ratio = 1.0
-    if usable.any():
-        fee = network.fee_ppm + network.base_fee_msat * base_fee_weight + network.cltv_delta * delay_weight
-        fee_median = float(np.median(fee[usable]))
-        # Of the three pieces of each channel, a million times their cost of one msat: in ppm like the fee.
-        capacity_msat = np.maximum(network.capacity_msat[usable], 1)
-        cost_median = float(np.median(np.concatenate([slope * 1e6 / capacity_msat for slope in SLOPES])))
-        ratio = fee_median / cost_median if cost_median > 1e-20 else 1.0
-    return Terms(
-        int(Rule.CLN_ASKRENE),
-        fee_weight=mu / 1e6,
-        log_weight=float((100 - mu) * ratio),
-        base_fee_weight=base_fee_weight,
-        delay_weight=delay_weight,
-        memory_ns=float(ns(settings.memory_s)),
     )

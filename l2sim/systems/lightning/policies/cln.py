@@ -1,14 +1,15 @@
-"""`cln`: Core Lightning's costs, of its plain search (`getroute`) and of its min-cost flow (`askrene`).
+"""`cln`: Core Lightning's costs, of its plain search (`getroute`) and of one path of its newer one (`askrene`).
 
 Sources: doc/schemas/getroute.json and plugins/pay.c; plugins/askrene/child/mcf.c. A channel's liquidity is uniform
-between what is known; -log P of sending x over it is made linear in pieces. Here an amount goes in one piece if a
-route takes it, and else in parts found one after the other (`division`), where Core Lightning divides it into a flow
-at once; and mu keeps its first value. Fees and -log P are added with weights
-mu and 100 - mu, once the latter is scaled so that the medians of both over all channels are equal.
+between what is known. Fees and -log P are added with weights mu and 100 - mu, once the latter is scaled so that the
+medians of both over all channels are equal; mu is 1 and rises while fees are above the payer's limit. Amounts above
+1000 sat Core Lightning divides by a flow of least cost: `flow`.
 """
 
+import math
 from typing import Final
 
+import numpy as np
 from numba.extending import register_jitable
 
 from l2sim.systems.lightning.policies.cheapest import failed_lately
@@ -21,10 +22,13 @@ from l2sim.systems.lightning.policies.terms import (
     in_flight_msat,
     risk_msat,
 )
+from l2sim.systems.lightning.routing import Network
 
-# What is uncertain of a channel, up to these parts of it, costs so much for each such part.
-PIVOTS: Final = (0.5, 0.8, 0.95)
-SLOPES: Final = (1.38629436112, 3.05430243958, 9.24196241044)
+MU_MAX: Final = 100
+MUS: Final = (1, *range(10, MU_MAX + 1, 10))
+"""Weights of fees, of 100: the first, and what follows while fees are above the limit."""
+BASE_FEE_AMOUNT_MSAT: Final = 10_000_000
+"""At this amount, a msat of base fee weighs like one ppm: a tenth of an amount is taken to go each way."""
 
 
 @register_jitable
@@ -37,36 +41,40 @@ def hop_getroute(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
 
 @register_jitable
 def hop_askrene(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
-    """The same cost as in the flow, in msat times mu, for an amount that goes in one piece."""
+    """mu times the fee, a little for delay, and -log P; what the payer has under way is taken to have passed."""
     low, high = bounds_msat(terms, hop, known)
     taken = in_flight_msat(known)
-    cost = _cost_to(low, high, taken + hop.amount_msat)
-    if cost < 0.0:
+    low, high = max(0, low - taken), max(0, high - taken)
+    if hop.amount_msat > high:
         return IMPOSSIBLE
-    cost -= max(0.0, _cost_to(low, high, taken))
-    return int(terms.log_weight * cost + hop.amount_msat * unit_fee_cost(terms, hop)), 1.0
+    cost = terms.fee_weight * (hop.fee_msat + int(terms.delay_weight * hop.delta_blocks))
+    if hop.amount_msat > low:
+        cost -= terms.log_weight * math.log((high + 1 - hop.amount_msat) / (high + 1 - low))
+    return int(cost), 1.0
 
 
-@register_jitable
-def unit_fee_cost(terms: Terms, hop: Hop) -> float:
-    """What one msat costs in fees and delay, weighed; a base fee counts by the amount that is to be paid in all."""
-    ppm = hop.fee_ppm + hop.base_fee_msat * terms.base_fee_weight + hop.delta_blocks * terms.delay_weight
-    return ppm * terms.fee_weight
+def base_fee_weight(amount_msat: int) -> float:
+    """What a msat of base fee counts, in ppm of the amount that is to be paid in all."""
+    return BASE_FEE_AMOUNT_MSAT / amount_msat
 
 
-@register_jitable
-def _cost_to(low: int, high: int, amount: int) -> float:
-    """-log P of an amount, in pieces; below 0 where it does not fit."""
-    if amount <= low:
-        return 0.0
-    if high <= low:
-        return -1.0
-    share = (amount - low) / (high - low)
-    if share > PIVOTS[2]:
-        return -1.0
-    cost = SLOPES[0] * min(share, PIVOTS[0])
-    if share > PIVOTS[0]:
-        cost += SLOPES[1] * (min(share, PIVOTS[1]) - PIVOTS[0])
-    if share > PIVOTS[1]:
-        cost += SLOPES[2] * (share - PIVOTS[1])
-    return cost
+def about(amount_msat: int) -> int:
+    """The amount in two digits: what costs are scaled by is reckoned once for all that are about as large.
+
+    >>> about(123_456), about(99_999), about(7)
+    (120000, 99000, 7)
+    """
+    step = int(10 ** max(0, len(str(amount_msat)) - 2))
+    return amount_msat // step * step
+
+
+def median_ratio(network: Network, amount_msat: int) -> float:
+    """The median fee of an amount over all channels that take it, in msat, over their median -log P; 1 if none."""
+    usable = (network.limit_msat >= amount_msat) & (network.htlc_min_msat <= amount_msat)
+    capacity_msat = network.capacity_msat[usable]
+    cost = -np.log((capacity_msat + 1 - amount_msat) / (capacity_msat + 1))
+    middle = len(cost) // 2
+    if len(cost) == 0 or np.partition(cost, middle)[middle] < 1e-3:
+        return 1.0
+    fee = network.base_fee_msat[usable] + amount_msat / 1e6 * network.fee_ppm[usable]
+    return float(int(np.partition(fee, middle)[middle]) / np.partition(cost, middle)[middle])
