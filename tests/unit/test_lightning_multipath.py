@@ -57,9 +57,9 @@ def test_one_part_at_most_divides_nothing(policy):
 
 
 def test_real_onions_state_the_total_of_all_parts(monkeypatch):
-    from l2sim.systems.lightning import real_signer
+    from l2sim.systems.lightning import real_onions
 
-    totals, made = [], real_signer.HopPayload
+    totals, made = [], real_onions.HopPayload
 
     class Watched(made):
         def __init__(self, amount_msat, *values, **fields):
@@ -67,7 +67,7 @@ def test_real_onions_state_the_total_of_all_parts(monkeypatch):
                 totals.append((amount_msat, fields["total_msat"]))
             super().__init__(amount_msat, *values, **fields)
 
-    monkeypatch.setattr(real_signer, "HopPayload", Watched)
+    monkeypatch.setattr(real_onions, "HopPayload", Watched)
     _, record = pay(ways(500_000, 500_000), 700_000, crypto="real")
     assert Outcome(int(record.outcome[0])) is Outcome.COMPLETED
     assert len(totals) >= 2
