@@ -28,7 +28,9 @@ def verdicts_of(points: Mapping[int, Sequence[Systems]], payments_per_user: floa
         best, *others = sorted(means, key=lambda name: (means[name], name))
         change = paired_where_known(costs[best], costs[others[0]]) if others else None
         low = None if change is None else change.low
-        found.append(Verdict(point, best, others[0] if others else None, low is not None and low > 0, means[best]))
+        sure = low is not None and low > 0
+        times = {name: means[name] / means[best] for name in others} if means[best] > 0 else {}
+        found.append(Verdict(point, best, others[0] if others else None, sure, means[best], times))
     return found
 
 

@@ -4,6 +4,7 @@ Every figure names its units and keeps one colour and dash a system, in the scen
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -14,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from l2sim.report.labels import mark_crossings
 from l2sim.report.style import PARAMETERS, chart, look
 from l2sim.report.words import seconds, usd, usd_tick
 from l2sim.results.data import RunData
@@ -154,6 +156,7 @@ def l1(data: RunData) -> Figure:
             if len(hours) == 0:
                 continue
             awake = _awake(hours)
+            hours = hours[:awake]
             used = column(data, "blocks", system, "used", chain=chain)[:awake]
             limit = column(data, "blocks", system, "limit", chain=chain)[:awake]
             blob_fee = column(data, "blocks", system, "blob_fee_level", chain=chain)[:awake]
@@ -161,11 +164,11 @@ def l1(data: RunData) -> Figure:
             # Systems on one chain meet the same background: wide lines below, thin ones above, so that all show.
             shape: dict[str, Any] = {"linewidth": 3.5 / (1 + 0.8 * index), "color": look(index)["color"]}
             fee_level = column(data, "blocks", system, "fee_level", chain=chain)[:awake]
-            column_panels[0].step(hours[:awake], fee_level, where="post", label=system, **shape)
+            column_panels[0].step(*thinned(hours, fee_level), where="post", label=system, **shape)
             smooth = _running_mean(used / limit, max(1, awake // 100))
-            column_panels[1].step(hours[:awake], 100 * smooth, where="post", **shape)
+            column_panels[1].step(*thinned(hours, 100 * smooth), where="post", **shape)
             if with_blobs and len(blob_fee):
-                column_panels[2].step(hours[:awake], blob_fee, where="post", **shape)
+                column_panels[2].step(*thinned(hours, blob_fee), where="post", **shape)
         column_panels[0].set(title=chain, ylabel="base fee [gwei]" if gwei else "lowest fee rate in the block [sat/vB]")
         column_panels[1].set(ylabel="block space used [%]")
         column_panels[1].set_ylim(0, 105)
@@ -184,6 +187,17 @@ def l1(data: RunData) -> Figure:
         lowest = column_panels[2] if with_blobs and gwei else column_panels[1]
         lowest.set_xlabel("time since the start of the run [h]")
     return figure
+
+
+def thinned(times: Floats, values: npt.NDArray[Any], most: int = 500) -> tuple[Floats, npt.NDArray[Any]]:
+    """A series with at most so many values: the lowest and the highest of each stretch, so that no peak is lost."""
+    if len(values) <= most:
+        return times, values
+    edges = np.linspace(0, len(values), most // 2 + 1).astype(int)
+    stretches = [np.arange(low, high) for low, high in pairwise(edges.tolist())]
+    extremes = [(part[values[part].argmin()], part[values[part].argmax()]) for part in stretches]
+    kept = np.unique(np.array(extremes))
+    return times[kept], values[kept]
 
 
 def _awake(hours: Floats) -> int:
@@ -216,26 +230,12 @@ def cost(data: RunData) -> Figure:
         if measured is not None and payments[0] <= measured <= payments[-1]:
             here = amortised_cost(fixed, running, measured)
             axes.plot(measured, here, marker="o", markersize=6, color=look(index)["color"])
-    seen = [point for point in crossings(data) if payments[0] <= point["payments_per_user"] <= payments[-1]]
-    for place, point in enumerate(seen):
-        n, height = point["payments_per_user"], point["cost_usd"]
-        axes.plot(n, height, marker="X", markersize=8, color="black", zorder=5)
-        above = place % 2 == 0  # neighbours on alternate sides, so that their numbers stay apart
-        axes.annotate(
-            f"{n:,.0f}" if n >= 10 else f"{n:.1f}",
-            (n, height),
-            xytext=(6, 6) if above else (-6, -6),
-            ha="left" if above else "right",
-            va="bottom" if above else "top",
-            textcoords="offset points",
-            fontsize=9,
-            fontweight="bold",
-        )
     axes.set_xscale("log")
     if lines:
         axes.set_yscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: usd_tick(value)))
+    mark_crossings(axes, [p for p in crossings(data) if payments[0] <= p["payments_per_user"] <= payments[-1]])
     axes.set(
         xlabel="payments a user makes between coming in and going out",
         ylabel="cost of one payment [US dollars]",

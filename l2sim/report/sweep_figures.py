@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from l2sim.report.figures import TIME_TICKS
 from l2sim.report.style import PARAMETERS, chart, look, png, svg
-from l2sim.report.words import key_words, number, seconds, usd
+from l2sim.report.words import key_words, number, seconds, share, usd
 
 LINES = ("cost_usd_per_payment", "success_rate", "latency_s.assured.p50", "throughput_per_s")
 """What the small multiples show unless asked for other figures."""
@@ -37,6 +37,9 @@ WORDS = {
 }
 """Headline figures in words, with units; others keep their names, which end in their units."""
 
+KEY_TICKS = 6
+"""Values of a varied key that are each a tick of its axis; more could run into each other."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 Row = dict[str, Any]
@@ -55,6 +58,8 @@ def figure_text(metric: str, value: float | None) -> str:
     """
     if value is None:
         return "–"
+    if metric == "success_rate":
+        return share(value)
     if metric.startswith(("latency_s.", "cpu_s.")) and not metric.endswith(".share"):
         return seconds(value) if value >= 0 else f"−{seconds(-value)}"
     if "usd" in metric:
@@ -105,11 +110,16 @@ def _line(axes: Axes, rows: Sequence[Row], key: str, index: int, label: str, joi
 
 
 def _value_axis(axes: Axes, metric: str, rows: Sequence[Row]) -> None:
-    """Shares from 0 to 1; else from 0, or logarithmic where the means spread over more than a factor of thirty."""
+    """Shares up to 1, from 0 or, where all are near 1, from just below the least.
+
+    Other figures from 0, or logarithmic where the means spread over more than a factor of ten.
+    """
     means = [row["mean"] for row in rows]
     if metric == "success_rate":
-        axes.set_ylim(0, 1.04)
-    elif means and min(means) > 0 and max(means) > 30 * min(means):
+        least = min((row["mean"] - (row["half_width"] or 0.0) for row in rows), default=0.0)
+        low = 0.0 if least < 0.9 else 0.9 if least < 0.99 else 0.99
+        axes.set_ylim(low, 1 + 0.04 * (1 - low))
+    elif means and min(means) > 0 and max(means) > 10 * min(means):
         _logarithmic(axes.yaxis, metric)
         axes.set_ylim(bottom=min(means) / 3)  # an interval that reaches 0 has no lower end here
     elif means and min(means) >= 0:
@@ -123,19 +133,28 @@ def _logarithmic(axis: Any, metric: str) -> None:
     """Make an axis logarithmic, with ticks at times that have names."""
     set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
     set_scale("log")
-    if metric.startswith("latency_s."):
+    low, high = axis.get_data_interval()
+    if high < 10 * low:  # too short for whole decades to be its only ticks
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+        axis.set_minor_locator(NullLocator())
+    elif metric.startswith("latency_s."):
         axis.set_major_locator(FixedLocator(TIME_TICKS))
         axis.set_minor_locator(NullLocator())
 
 
 def _key_axis(axes: Axes, rows: Sequence[Row], key: str) -> None:
-    """A logarithmic axis where the values of a key spread over more than a factor of thirty."""
+    """A logarithmic axis where a key's values spread over more than a factor of ten; few values are its ticks."""
     values = [row[key] for row in rows]
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-    if numeric and values and min(values) > 0 and max(values) > 30 * min(values):
+    if not numeric or not values:
+        return
+    if min(values) > 0 and max(values) > 10 * min(values):
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if len(set(values)) <= KEY_TICKS:
+        axes.xaxis.set_major_locator(FixedLocator(sorted(set(values))))
+        axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
 
 
 def frontier(intervals: pa.Table, across: str = WAIT, up: str = COST) -> Figure:
@@ -169,7 +188,7 @@ def frontier(intervals: pa.Table, across: str = WAIT, up: str = COST) -> Figure:
             lowest = min((pair[metric]["mean"] for pair in whole.values()), default=0.0)
             if lowest > 0:
                 _logarithmic(axis, metric)
-                limit(lowest / 3)
+                limit(lowest / 1.5)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(across, value)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(up, value)))
         axes.set(xlabel=words(across), ylabel=words(up), title="A mark for each system and point")
@@ -253,7 +272,7 @@ def spread(metric: str, mean: float, half_width: float | None) -> str:
     """A mean with its interval, in words.
 
     >>> spread("success_rate", 0.5, 0.01), spread("hashes", 10.0, None)
-    ('0.5 ± 0.01', '10')
+    ('50 % ± 1 %', '10')
     """
     shown = figure_text(metric, mean)
     return shown if half_width is None or math.isinf(half_width) else f"{shown} ± {figure_text(metric, half_width)}"

@@ -46,7 +46,7 @@ def maps(intervals: pa.Table, keys: Sequence[str], metric: str = COST) -> Figure
         low, high = float(every.min()), float(every.max())
         norm = LogNorm(low, max(high, low * 1.01)) if low > 0 else Normalize(low, max(high, low + 1e-12))
     count = 1 + len(systems)
-    columns = min(3, count)
+    columns = 2 if count == 4 else min(3, count)
     with mpl.rc_context(PARAMETERS):
         width, height = max(3.0, 0.75 * len(across) + 1.4), max(2.2, 0.5 * len(up) + 1.2)
         down = -(-count // columns)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from l2sim.report.html import Cell, Grid, Line, Shown, render, shown
 from l2sim.report.style import svg
+from l2sim.report.sweep_answers import speed_and_success
 from l2sim.report.sweep_figures import (
     FEE,
     THROUGHPUT,
@@ -103,11 +104,12 @@ def sweep_html(
     scenario, points = manifest["scenario"], manifest["points"]
     each = int(manifest["replications"]["count"])
     planned = each * len(points)
+    cheapest = sentences(ladder, [point["values"] for point in points], manifest["keys"])
     return render(
         "sweep.html",
         scenario=scenario,
         scenario_text=canonical_json(scenario),
-        headline=sentences(ladder, [point["values"] for point in points], manifest["keys"]),
+        headline=[*cheapest[:1], *speed_and_success(intervals), *cheapest[1:]],
         cautions=[*_cautions(ladder, each), *gaps(ladder)],
         whole=finished >= planned,
         finished=finished,

@@ -1,9 +1,10 @@
 """Who is cheapest at the points of a sweep, in words: as run, and for users who stay longer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from l2sim.report.words import key_words, number
+from l2sim.report.words import key_words, number, usd
 
 
 class Verdict(NamedTuple):
@@ -16,6 +17,9 @@ class Verdict(NamedTuple):
     """Whether the paired 95 % interval of the difference leaves out 0."""
     usd: float
     """What a payment costs on the best, in US dollars: the mean over the replications."""
+    times: Mapping[str, float] = MappingProxyType({})
+    """How many times as much it costs on each other system whose cost is known, by the means; empty where it is free
+    on the best."""
 
 
 class Rung(NamedTuple):
@@ -34,11 +38,15 @@ class Rung(NamedTuple):
 
 
 def sentences(ladder: Sequence[Rung], points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[str]:
-    """Who is cheapest where, a sentence a rung; `points` holds the varied keys of each point.
+    """Who is cheapest where and by how much, a sentence a rung; `points` holds the varied keys of each point.
 
     A rung at which nothing is known has no sentence.
     """
-    return [f"With {rung}, {_winners(rung.verdicts, points, keys)}." for rung in ladder if rung.verdicts]
+    return [
+        f"With {rung}, {_winners(rung.verdicts, points, keys)}{_margins(rung.verdicts)}."
+        for rung in ladder
+        if rung.verdicts
+    ]
 
 
 def _winners(verdicts: Sequence[Verdict], points: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> str:
@@ -51,6 +59,37 @@ def _winners(verdicts: Sequence[Verdict], points: Sequence[Mapping[str, Any]], k
         count = f"at {len(won)}" if clauses else f"is cheapest at {len(won)} of {len(verdicts)} points"
         clauses.append(f"{best} {count}{_beyond(won)}{_where([points[one.point] for one in won], points, keys)}")
     return "; ".join(clauses)
+
+
+def _margins(verdicts: Sequence[Verdict]) -> str:
+    """What a payment costs on the cheapest, and how many times as much on the systems that win nowhere."""
+    costs = span([verdict.usd for verdict in verdicts], usd)
+    losers: dict[str, list[float]] = {}
+    for verdict in verdicts:
+        for name, times in verdict.times.items():
+            losers.setdefault(name, []).append(times)
+    winners = {verdict.best for verdict in verdicts}
+    said = [f"{span(times, number)} times as much on {name}" for name, times in losers.items() if name not in winners]
+    return f": {costs} a payment" + (f", {enumerated(said)}" if said else "")
+
+
+def span(values: Sequence[float], say: Callable[[float], str]) -> str:
+    """The least and the most of some values in words, once where they read the same.
+
+    >>> span([3.0, 1.0, 2.0], number), span([2.0, 2.0001], number)
+    ('1 to 3', '2')
+    """
+    low, high = say(min(values)), say(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """Parts of a sentence, the last joined by "and".
+
+    >>> enumerated(["a"]), enumerated(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _beyond(won: Sequence[Verdict]) -> str:

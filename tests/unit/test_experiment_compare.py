@@ -136,12 +136,12 @@ def test_a_comparison_shows_itself(tmp_path: Path) -> None:
     html = Replications("<script>", made_up().kinds, made_up().figures)._repr_html_()
     assert "&lt;script&gt;" in html
     assert "<script>" not in html
-    assert "0.65" in html
+    assert "65 %" in html
     assert "+15.4 %" in comparison._repr_html_()
     figure = comparison.figure()
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["share completed"]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["second", "hostile_name"]
-    assert difference_cells(comparison.table().to_pylist()[0])[3:5] == ["0.65", "0.75"]
+    assert difference_cells(comparison.table().to_pylist()[0])[3:5] == ["65 %", "75 %"]
 
 
 def test_the_frontier_is_what_nothing_beats_in_both() -> None:

@@ -3,8 +3,10 @@
 import json
 import re
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -12,12 +14,13 @@ from matplotlib.figure import Figure
 from l2sim import Result
 from l2sim.experiment.replicate import run_replicated
 from l2sim.report.answers import cautions, comparison, headline
-from l2sim.report.figures import FIGURES, crossings, draw
+from l2sim.report.figures import FIGURES, crossings, draw, thinned
 from l2sim.report.html import as_json
+from l2sim.report.labels import mark_crossings
 from l2sim.report.network import networks
 from l2sim.report.page import report_html, write_report
 from l2sim.report.routers import routers
-from l2sim.report.style import png, svg
+from l2sim.report.style import PARAMETERS, chart, png, svg
 from l2sim.report.traces import traces
 from l2sim.results.metrics import amortised_cost
 from l2sim.results.schema import TABLES
@@ -210,3 +213,29 @@ def test_routers_that_earned_are_named_with_their_return() -> None:
         assert line.cells[-1].value == row["return_ppm_per_year"]
     assert incomes == sorted(incomes, reverse=True)
     assert incomes[0] == max(row["routing_income_msat"] + row["services_msat"] for row in rows.values())
+
+
+def test_a_thinned_series_keeps_its_ends_and_every_peak() -> None:
+    times = np.arange(10_000.0)
+    values = np.sin(times / 700)
+    values[[1234, 7777]] = [9.0, -9.0]
+    few_times, few = thinned(times, values, most=200)
+    assert len(few) <= 200
+    assert (np.diff(few_times) > 0).all()
+    assert (few.max(), few.min()) == (9.0, -9.0)
+    assert set(zip(few_times, few, strict=True)) <= set(zip(times, values, strict=True))
+    assert thinned(times[:50], values[:50], most=200)[1] is not None
+    assert len(thinned(times[:50], values[:50], most=200)[1]) == 50
+
+
+def test_numbers_beside_crossings_that_lie_close_do_not_cover_each_other() -> None:
+    places = [(8, 0.02), (9.5, 0.02), (12, 0.018), (16, 0.02), (20, 0.02), (188, 0.02)]
+    with mpl.rc_context(PARAMETERS):
+        figure = chart(width=8.6, height=5.4)
+        axes = figure.add_subplot()
+        axes.set(xscale="log", yscale="log", xlim=(1, 1e5), ylim=(1e-3, 10))
+        mark_crossings(axes, [{"payments_per_user": n, "cost_usd": usd} for n, usd in places])
+        figure.canvas.draw()
+        boxes = [text.get_window_extent() for text in axes.texts]
+    assert [text.get_text() for text in axes.texts] == ["8.0", "9.5", "12", "16", "20", "188"]
+    assert [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)] == []

@@ -16,6 +16,7 @@ from l2sim.experiment.sweep import Sweep, sweep
 from l2sim.experiment.tables import Systems, interval_table
 from l2sim.experiment.verdicts import LADDER, costs_of, ladder_of, verdicts_of
 from l2sim.report.style import png, svg
+from l2sim.report.sweep_answers import speed_and_success
 from l2sim.report.sweep_ladder import CAPTION, HEADING, can_ladder, ladder_maps
 from l2sim.report.verdicts import gaps, sentences
 from l2sim.results.metrics import amortised_cost
@@ -128,19 +129,45 @@ def test_a_system_whose_cost_is_not_known_is_left_out_and_named() -> None:
 
 def test_the_sentences_tell_who_wins_at_how_many_points_and_how_surely() -> None:
     assert sentences(ladder_of(four_points()), VALUES, KEYS) == [
-        "With 10 payments a user, as run, cheap_in is cheapest at 4 of 4 points, beyond chance at all of them.",
+        "With 10 payments a user, as run, cheap_in is cheapest at 4 of 4 points, beyond chance at all of them: "
+        "$0.200 a payment, 4.05 to 27.5 times as much on cheap_on.",
         "With 100 payments a user, cheap_in is cheapest at 2 of 4 points, beyond chance at all of them (load 5); "
-        "cheap_on at 2, beyond chance at all of them (load 1).",
+        "cheap_on at 2, beyond chance at all of them (load 1): $0.0900 to $0.110 a payment.",
         "With 1,000 payments a user, cheap_in is cheapest at 2 of 4 points, beyond chance at 1 (load 5); "
-        "cheap_on at 2, beyond chance at all of them (load 1).",
+        "cheap_on at 2, beyond chance at all of them (load 1): $0.0180 to $0.101 a payment.",
         "With 10,000 payments a user, cheap_on is cheapest at 3 of 4 points, beyond chance at 2; "
-        "cheap_in at 1, beyond chance (load 5, size 20).",
+        "cheap_in at 1, beyond chance (load 5, size 20): $0.0108 to $0.100 a payment.",
+    ]
+
+
+def test_how_much_dearer_the_others_are_is_the_ratio_of_their_means() -> None:
+    runs = replications(a=[(0.0, 1.0), (0.0, 3.0)], b=[(0.0, 4.0), (0.0, 4.0)], free=[(0.0, 0.0), (0.0, 0.0)])
+    (with_free,) = verdicts_of({0: runs})
+    assert (with_free.best, with_free.times) == ("free", {})
+    (verdict,) = verdicts_of({0: [{name: one[name] for name in ("a", "b")} for one in runs]})
+    assert verdict.times == {"b": pytest.approx(2.0)}
+
+
+def test_speed_finality_and_success_are_told_from_the_best_system_to_the_worst() -> None:
+    def row(point: int, system: str, metric: str, mean: float) -> dict[str, Any]:
+        return {"point": point, "system": system, "metric": metric, "mean": mean}
+
+    rows = [
+        row(0, "slow", "latency_s.assured.p50", 60.0), row(1, "slow", "latency_s.assured.p50", 90.0),
+        row(0, "quick", "latency_s.assured.p50", 0.5), row(1, "quick", "latency_s.assured.p50", 0.5),
+        row(0, "quick", "success_rate", 0.9), row(1, "quick", "success_rate", 0.95),
+        row(0, "slow", "success_rate", 1.0), row(1, "slow", "success_rate", 1.0),
+        row(0, "twin", "success_rate", 1.0), row(1, "twin", "success_rate", 1.0),
+    ]  # fmt: skip
+    assert speed_and_success(pa.Table.from_pylist(rows)) == [
+        "Half of the payees are assured within 500 ms on quick; 1 min to 1.5 min on slow.",
+        "Of the payments sent, 100 % on slow and twin; 90 % to 95 % on quick are completed.",
     ]
 
 
 def test_a_lone_system_wins_without_a_word_about_chance() -> None:
     alone = sentences(ladder_of({0: replications(only=[(1.0, 0.1), (1.0, 0.1)])}), [{}], ())
-    assert alone[1] == "With 100 payments a user, only is cheapest at 1 of 1 points."
+    assert alone[1] == "With 100 payments a user, only is cheapest at 1 of 1 points: $0.110 a payment."
 
 
 def test_a_rung_at_which_nothing_is_known_has_no_sentence() -> None:
