@@ -6,6 +6,8 @@ from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.engine import NS_PER_S
 from l2sim.l1.base import Drop, Purpose, Receipt, Refusal
 from l2sim.l1.bitcoin.chain import BitcoinChain
+from l2sim.l1.bitcoin.core_estimator import CoreEstimator
+from l2sim.l1.bitcoin.limits import HALF_LIFE_NS, FeeFloor
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from tests.support.l1 import bitcoin, bitcoin_tx
 
@@ -217,6 +219,23 @@ def test_cores_estimator_follows_what_waited_how_long() -> None:
     assert sum(wait <= 6 for wait in waits) >= 70  # in a backlog that grows, history asks for too little
     with pytest.raises(ValueError, match="target_blocks must be at least 1"):
         chain.feerate_sat_per_kvb(0)
+
+
+def test_cores_estimator_joins_a_group_of_fee_rates_that_failed_with_the_next() -> None:
+    estimator = CoreEstimator(min_relay_sat_per_kvb=100)
+    for _ in range(60):  # a few that pay much wait ten blocks, many that pay less none
+        estimator.block([(100_000, 10, 2), (10_000, 1, 50)], [])
+    # Together 50 of 52 got in within any target (block_policy_estimator.cpp EstimateMedianVal goes on after a failure).
+    assert [estimator.estimate(target) for target in (1, 2, 6, 24)] == [10_000] * 4
+    for _ in range(60):
+        estimator.block([(100_000, 1, 50), (10_000, 10, 50)], [])
+    assert estimator.estimate(2) == 100_000
+
+
+def test_a_floor_that_fades_is_never_below_the_incremental_relay_fee_until_it_is_gone() -> None:
+    floor = FeeFloor(incremental_sat_per_kvb=100)
+    floor.evicted(60, now_ns=0)
+    assert [floor.at(i * HALF_LIFE_NS, fullness=1.0) for i in range(3)] == [160, 100, 0]  # 160, 80, 40
 
 
 def test_an_empty_chain_knows_no_price_but_the_least() -> None:

@@ -76,22 +76,24 @@ class Horizon:
         """The median fee rate of the cheapest buckets that got in within the target often enough; None: unknown.
 
         `waiting` are those that wait for the target or longer now; they count as having failed. Buckets are
-        joined from the dearest down until they hold enough to judge.
+        joined from the dearest down until they hold enough to judge; a group that fails is joined with the next.
         """
         rule = self.rule
         row = -(-target_blocks // rule.scale) - 1
         enough = rule.sufficient / (1 - rule.decay)
-        in_time = seen = late = 0.0
+        in_time = seen = late = new = 0.0
         high = best_low = best_high = len(self._count) - 1
         passed = False
         for bucket in range(len(self._count) - 1, -1, -1):
             in_time += float(self._confirmed[row, bucket])
             seen += float(self._count[bucket])
+            new += float(self._count[bucket])
             late += int(waiting[bucket])
-            if seen < enough:
+            if new < enough:
                 continue
+            new = 0.0
             if in_time / (seen + late) < share:
-                break
+                continue
             passed, best_low, best_high = True, bucket, high
             in_time = seen = late = 0.0
             high = bucket - 1
@@ -108,7 +110,7 @@ class Horizon:
 
 
 class CoreEstimator:
-    """Estimates as Bitcoin Core's `estimatesmartfee` in its conservative half: the largest of three answers.
+    """Estimates as Bitcoin Core's `estimatesmartfee` in its economical mode, its default: the largest of three answers.
 
     What waits in the mempool and is not in a block counts only against estimates, by age. Where the history says
     nothing (an empty or young chain) the answer is the relay minimum.

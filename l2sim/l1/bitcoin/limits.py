@@ -44,7 +44,8 @@ class FeeFloor:
         self._at_ns = now_ns
         if self._rate < self._incremental / 2:
             self._rate = 0.0
-        return round(self._rate)
+            return 0
+        return max(round(self._rate), self._incremental)
 
 
 class MempoolLimit:
@@ -87,7 +88,7 @@ class MempoolLimit:
             for one in (*reversed(self._mempool.descendants(entry)), entry):
                 self._mempool.remove(one)
                 evicted.append(one)
-            self._floor.evicted(own, now_ns)
+            self._floor.evicted(fee_sat * WU_PER_KVB // weight_wu, now_ns)
             excess_wu -= weight_wu
             if excess_wu <= 0:
                 return evicted
