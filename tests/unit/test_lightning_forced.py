@@ -283,7 +283,7 @@ def test_a_node_that_had_the_preimage_before_its_htlc_timed_out_keeps_both(later
         known = [] if link is None else [key for key, htlc in link.htlcs.items() if htlc.known]
         if known:
             cut.append(environment.now)
-            network.take_on_chain(1)
+            network.take_on_chain(1, 0)
             environment.call_in(later_ms * 10**6, lambda: network.resolve(*known[0], fulfilled=False))
         else:
             environment.call_in(10**6, look)

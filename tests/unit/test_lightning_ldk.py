@@ -7,7 +7,6 @@ from l2sim.systems.lightning.payer_config import LdkPayer
 from l2sim.systems.lightning.policies import ldk
 from l2sim.systems.lightning.policies.choice import terms_of
 from l2sim.systems.lightning.policies.terms import Hop, Known
-from l2sim.systems.lightning.routing import Network
 
 S = 10**9
 HALF_LIFE_NS = 1_209_600 * S
@@ -18,7 +17,7 @@ class Scorer:
     """What one payer knows of one channel, all in direction 0."""
 
     def __init__(self, capacity_msat: int) -> None:
-        self.terms = terms_of(LdkPayer(), 1, Network(*[np.zeros(0)] * len(Network._fields)))
+        self.terms = terms_of(LdkPayer(), 1)
         self.bounds = ldk.Bounds(self.terms.offset_half_life_ns, self.terms.history_half_life_ns)
         self.facts = np.zeros((1, ldk.COLUMNS), np.int64)
         self.capacity_msat = capacity_msat

@@ -1,8 +1,8 @@
 """Transactions that must get in by some height: their fees rise with the market and with the time that is gone.
 
-The rule is LND's (sweep): begin with the wallet's estimate for the blocks that are left, rise in a straight line to
-the whole budget at the deadline, never bid beyond it. Each block the bid is looked at again and, where it rose
-enough, the transaction is replaced.
+The rule is LND's (sweep/fee_function.go): begin with the wallet's estimate for the blocks that are left, rise in a
+straight line to the whole budget for the last block that is in time, never bid beyond it. Each block the bid is
+looked at again and, where it rose enough, the transaction is replaced.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from l2sim.l1.base import Drop, Purpose, Receipt, Refusal
 from l2sim.l1.bitcoin.chain import BitcoinChain
-from l2sim.l1.bitcoin.fees import fee_sat
+from l2sim.l1.bitcoin.fees import fee_sat, vbytes
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.systems.lightning.onchain.transactions import Spending
 
@@ -87,11 +87,15 @@ class Bumper:
         if self._start_rate is None:
             self._start_rate = estimate
             self._start_height = height
-        highest = min(self._most, wish.budget_sat * 4_000 // (wish.spending.weight_wu + wish.parent_wu))
-        span = max(1, wish.deadline_height - self._start_height)
-        gone = min(span, height - self._start_height)
+        paid_sat = wish.budget_sat + wish.parent_fee_sat
+        # Fees go by whole virtual bytes.
+        highest = min(self._most, paid_sat * 1_000 // vbytes(wish.spending.weight_wu + wish.parent_wu))
+        span = wish.deadline_height - 1 - self._start_height
+        gone = height - self._start_height
+        if gone >= span:
+            return highest
         line = self._start_rate + max(0, highest - self._start_rate) * gone // span
-        return min(self._most, max(estimate, line))
+        return min(highest, max(estimate, line))
 
     def _look(self) -> None:
         """Bid for the first time, or again where the bid has risen."""

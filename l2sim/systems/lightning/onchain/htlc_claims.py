@@ -5,7 +5,7 @@ and waits for its delay; the other side spends the output directly. Both may be 
 pays more replaces the other, whichever is in a block first has it.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from l2sim.crypto.bitcoin.htlc import HtlcOutput
 from l2sim.l1.base import Receipt
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from l2sim.systems.lightning.onchain.closing import Closing
     from l2sim.systems.lightning.onchain.force_close import ForceCloses
 
-TIMEOUT_DEADLINE_BLOCKS = 18
+TIMEOUT_DEADLINE_BLOCKS: Final = 18
 """Blocks after the expiry within which its source wants an HTLC back: LDK assumes as many to confirm anything."""
 
 

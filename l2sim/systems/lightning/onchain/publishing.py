@@ -11,6 +11,7 @@ from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.onchain.closing import Closing
 from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
+from l2sim.systems.lightning.onchain.htlc_claims import TIMEOUT_DEADLINE_BLOCKS
 from l2sim.systems.lightning.onchain.transactions import Spending, anchor_child
 
 if TYPE_CHECKING:
@@ -54,6 +55,21 @@ class Publisher:
         closing.confirmed_height = receipt.height
         self._on_confirmed(closing, receipt)
 
+    def _deadline(self, closing: Closing) -> int | None:
+        """The last block that is in time for the HTLCs in it, if there are such that press.
+
+        Those that its publisher received it must claim before they expire; those it offered it takes back soon
+        after, and half of the time for that is the commitment's.
+        """
+        home, deadlines = self._home, []
+        for (attempt, hop), htlc in zip(closing.attempts, closing.htlcs, strict=True):
+            assert home.htlcs is not None  # who forces channels with HTLCs has a network that leaves them to the chain
+            if htlc.side == closing.side:
+                deadlines.append(htlc.expiry_blocks + TIMEOUT_DEADLINE_BLOCKS // 2)
+            elif htlc.expiry_blocks > home.chain.height or home.htlcs.knows_preimage(attempt, hop):
+                deadlines.append(htlc.expiry_blocks)
+        return min(deadlines, default=None)
+
     def _budget_sat(self, closing: Closing) -> int:
         """What getting the commitment in may cost: a share of all that its publisher has in it."""
         home = self._home
@@ -74,8 +90,7 @@ class Publisher:
         if child is None:
             return None
         target = home.rules.commitment_target_blocks
-        # The first expiry of an HTLC in it is the last block that is in time.
-        deadline = min([htlc.expiry_blocks for htlc in closing.htlcs], default=None)
+        deadline = self._deadline(closing)
         blocks = max(1, min(target, (deadline or NO_HURRY_BLOCKS) - home.chain.height))
         if fee_sat(parent.weight_wu, home.chain.feerate_sat_per_kvb(blocks)) <= parent.fee_sat:
             return None  # it pays enough by itself for now
