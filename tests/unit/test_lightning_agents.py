@@ -1,5 +1,6 @@
 """Agents that look after routers' liquidity: what each moves, what it costs, and that no money is lost."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,17 @@ def test_a_splice_changes_the_capacity(direction: str, left: int, right: int) ->
     acting = next(row for row in (router(system, 0), router(system, 1)) if row["agent_actions"])
     assert acting["chain_fee_msat"] > 0
     system.state.check("after the splice")
+
+
+def test_a_splice_leaves_a_disabled_direction_disabled_and_a_smaller_htlc_the_largest() -> None:
+    graph = triangle((950_000, 50_000), (500_000, 500_000), (500_000, 500_000))
+    largest = graph.htlc_max_msat.copy()
+    largest[0] = 200_000 * SAT
+    graph = replace(graph, enabled=np.arange(6) != 1, htlc_max_msat=largest)
+    system = run(graph, {"kind": "splices", "direction": "out", "most_sat": 100_000}, hours=4)
+    assert system.state.capacity_msat[0] < 1_000_000 * SAT
+    known = system.table.network.limit_msat[system.table.position[:2]]
+    assert known.tolist() == [200_000 * SAT, 0]
 
 
 def test_a_lease_brings_inbound_liquidity_for_a_price() -> None:

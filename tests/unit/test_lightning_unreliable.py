@@ -175,6 +175,16 @@ def test_an_older_update_that_comes_later_is_dropped():
     assert table.network.base_fee_msat[table.position[2]] == 7_000
 
 
+def test_an_update_that_comes_after_its_channel_went_on_chain_does_not_bring_it_back():
+    system = on_graph(line(EVEN, EVEN, EVEN), [], settings(gossip={"kind": "staggered"}))
+    environment, table = system.world.environment, system.table
+    system.announcements.update(2)
+    environment.run_until(10**9)
+    assert system.forced.force(1, 0) is not None
+    environment.run_until(200 * NS_PER_S)
+    assert table.network.limit_msat[table.position[2]] == 0
+
+
 def test_routers_change_their_fees_and_payers_find_out_the_hard_way():
     rng = np.random.default_rng(4)
     graph = random_network(rng, 12, scale=100)

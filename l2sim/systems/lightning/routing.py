@@ -162,12 +162,13 @@ class RoutingTable:
             network.htlc_min_msat[position] = htlc_min_msat
             network.limit_msat[position] = limit_msat
 
-    def announce(self, channel: int, capacity_msat: int) -> None:
-        """Make both edges of a channel usable up to its capacity; 0 takes it off the network."""
-        for edge in (2 * channel, 2 * channel + 1):
+    def announce(self, channel: int, capacity_msat: int, limits_msat: tuple[int, int] | None = None) -> None:
+        """Make both edges of a channel usable up to its capacity, or to limits of their own; 0 takes them off the
+        network."""
+        for edge, limit_msat in zip((2 * channel, 2 * channel + 1), limits_msat or (capacity_msat,) * 2, strict=True):
             position = self.position[edge]
             if position >= 0:
-                self.network.limit_msat[position] = capacity_msat
+                self.network.limit_msat[position] = limit_msat
                 if capacity_msat:
                     self.network.capacity_msat[position] = capacity_msat
 

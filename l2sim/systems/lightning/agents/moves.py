@@ -152,7 +152,7 @@ class SpliceAgent(Mover):
         def lost() -> None:
             world.book.pending_msat -= amount_msat
             if world.state.phase[edge >> 1] == Phase.OPEN:
-                world.state.resize(edge, amount_msat)
+                world.resize(edge, amount_msat)
             else:
                 world.book.left_msat += amount_msat
             self.over(edge)
@@ -160,8 +160,7 @@ class SpliceAgent(Mover):
         rules = self.rules
         if not world.send(node, SPLICE_OUT_WU, rules.target_blocks, rules.confirmations, deep, lost):
             return False
-        world.state.resize(edge, -amount_msat)
-        world.table.announce(edge >> 1, int(world.state.capacity_msat[edge >> 1]))
+        world.resize(edge, -amount_msat)
         world.book.pending_msat += amount_msat
         return True
 
@@ -207,8 +206,7 @@ def splice_in(
         if world.state.phase[edge >> 1] != Phase.OPEN:
             agent.over(edge)
             return
-        world.state.resize(own_edge, amount_msat)
-        world.table.announce(edge >> 1, int(world.state.capacity_msat[edge >> 1]))
+        world.resize(own_edge, amount_msat)
         world.book.entered_msat += amount_msat
         then()
         agent.came_through(payer, edge, amount_msat)

@@ -136,6 +136,14 @@ class Surroundings:
             if state.phase[edge >> 1] == Phase.OPEN:
                 yield edge, int(state.balance_msat[edge]) / int(state.capacity_msat[edge >> 1])
 
+    def resize(self, edge: int, change_msat: int) -> None:
+        """A splice adds to what the source of `edge` owns in its channel, or takes from it, and payers hear of it."""
+        state, channel = self.state, edge >> 1
+        state.resize(edge, change_msat)
+        sides = 2 * channel, 2 * channel + 1
+        limits = [int(state.htlc_max_msat[side]) if state.enabled[side] else 0 for side in sides]
+        self.table.announce(channel, int(state.capacity_msat[channel]), (limits[0], limits[1]))
+
     def send(
         self,
         node: int,
