@@ -91,6 +91,20 @@ def test_small_outputs_are_left_behind_where_their_sweep_costs_too_much() -> Non
     assert one.home.given_up_sat == 2_000
 
 
+def test_an_htlc_not_worth_its_fee_ends_when_its_source_should_have_it_back() -> None:
+    dear = {"background": {"load": 3.0, "median_sat_per_vb": 20.0}}
+    one = OneChannel(5_000_000, 5_000_000, chain=dear, to_self_delay_blocks=10, commitment_target_blocks=2)
+    one.htlcs.offer(0, 400, expiry=20)
+    one.htlcs.offer(1, 400, expiry=20, known_from=5)
+    one.home.force(0, 0)
+    one.run(37)
+    assert not one.htlcs.ends
+    one.run(3)
+    one.check()
+    assert one.htlcs.ends == {0: False, 1: False}
+    assert one.home.given_up_sat == 800
+
+
 def breached(victim: dict[str, Any], chain: dict[str, Any] | None = None) -> tuple[OneChannel, Breaches]:
     """Side 0 once owned 900,000 sat of a million and publishes that when 200,000 are left."""
     one = OneChannel(900_000, 100_000, chain=chain, to_self_delay_blocks=20, feerate=1_000)

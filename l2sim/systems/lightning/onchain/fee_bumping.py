@@ -7,12 +7,16 @@ looked at again and, where it rose enough, the transaction is replaced.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from l2sim.l1.base import Drop, Purpose, Receipt, Refusal
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.l1.bitcoin.fees import fee_sat, vbytes
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.systems.lightning.onchain.transactions import Spending
+
+NO_HURRY_BLOCKS: Final = 1_008
+"""The farthest that fee estimates look ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Bumper:
         if wish.deadline_height is None:
             return min(self._most, self._chain.feerate_sat_per_kvb(wish.target_blocks))
         left = max(1, wish.deadline_height - height)
-        estimate = self._chain.feerate_sat_per_kvb(min(left, 1_008))
+        estimate = self._chain.feerate_sat_per_kvb(min(left, NO_HURRY_BLOCKS))
         if self._start_rate is None:
             self._start_rate = estimate
             self._start_height = height

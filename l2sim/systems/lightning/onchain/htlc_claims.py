@@ -2,14 +2,16 @@
 
 Whoever published the commitment goes through an HTLC-success or HTLC-timeout transaction, whose fee a wallet adds,
 and waits for its delay; the other side spends the output directly. Both may be in the mempool at once: the one that
-pays more replaces the other, whichever is in a block first has it.
+pays more replaces the other, whichever is in a block first has it. Where neither is worth its fee, even without hurry,
+the output is left where it is, and the payment is told when its source should have had it back.
 """
 
 from typing import TYPE_CHECKING, Final
 
 from l2sim.crypto.bitcoin.htlc import HtlcOutput
 from l2sim.l1.base import Receipt
-from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
+from l2sim.l1.bitcoin.fees import fee_sat
+from l2sim.systems.lightning.onchain.fee_bumping import NO_HURRY_BLOCKS, Bumper, Wish
 from l2sim.systems.lightning.onchain.transactions import (
     BLOCK_DELAY_OF_ANCHORS,
     ForcedHtlc,
@@ -58,15 +60,19 @@ class HtlcClaim:
         home, chain = self._home, self._home.chain
         chain.wait_for_height(chain.height + 1, lambda _: self._look())
         assert home.htlcs is not None  # without HTLCs on chain there is nothing to look at
+        deadline = self._htlc.expiry_blocks + TIMEOUT_DEADLINE_BLOCKS
         if True not in self._bumpers and home.htlcs.knows_preimage(self._attempt, self._hop):
-            self._bumpers[True] = self._claim(1 - self._htlc.side, self._htlc.expiry_blocks, 0)
+            self._claim(1 - self._htlc.side, self._htlc.expiry_blocks, 0)
         if False not in self._bumpers and chain.height >= self._htlc.expiry_blocks:
             # A locktime of the expiry lets the transaction into the block after that height.
-            deadline = self._htlc.expiry_blocks + TIMEOUT_DEADLINE_BLOCKS
-            self._bumpers[False] = self._claim(self._htlc.side, deadline, self._htlc.expiry_blocks + 1)
+            self._claim(self._htlc.side, deadline, self._htlc.expiry_blocks + 1)
+        if not self._bumpers and chain.height >= deadline:
+            self._over = True
+            home.htlcs.resolve(self._attempt, self._hop, fulfilled=False)
+            home.give_up(self._closing, self._output.value_sat)
 
-    def _claim(self, side: int, deadline_height: int, valid_from_height: int) -> Bumper:
-        """Send `side` after the output: by a second-stage transaction if it published the commitment."""
+    def _claim(self, side: int, deadline_height: int, valid_from_height: int) -> None:
+        """Send `side` after the output, if it is worth it: by a second-stage transaction if it published."""
         home, closing, output = self._home, self._closing, self._output
         height = closing.confirmed_height
         assert height is not None  # only claimed once the commitment is in a block
@@ -79,9 +85,12 @@ class HtlcClaim:
             spending = second_stage(*place, output, self._htlc.preimage if fulfilled else None)
         else:
             spending = sweep(*place, [direct_claim(output, self._htlc.preimage)], (Key.HTLC,))
+        budget_sat = int(output.value_sat * home.rules.budget_share)
+        if fee_sat(spending.weight_wu, home.chain.feerate_sat_per_kvb(NO_HURRY_BLOCKS)) > budget_sat:
+            return
         wish = Wish(
             spending,
-            int(output.value_sat * home.rules.budget_share),
+            budget_sat,
             closing.purpose,
             home.rules.sweep_target_blocks,
             deadline_height=max(deadline_height, home.chain.height + 1),
@@ -91,7 +100,7 @@ class HtlcClaim:
         def included(receipt: Receipt, txid: bytes, fee: int) -> None:
             self._end(side, receipt, txid, fee, by_owner=by_owner, fulfilled=fulfilled)
 
-        return home.bump(wish, included)
+        self._bumpers[fulfilled] = home.bump(wish, included)
 
     def _end(self, side: int, receipt: Receipt, txid: bytes, fee: int, *, by_owner: bool, fulfilled: bool) -> None:
         """The output is spent: tell the payment, and bring the money home."""

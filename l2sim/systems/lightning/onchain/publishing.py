@@ -10,15 +10,12 @@ from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.onchain.closing import Closing
-from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
+from l2sim.systems.lightning.onchain.fee_bumping import NO_HURRY_BLOCKS, Bumper, Wish
 from l2sim.systems.lightning.onchain.htlc_claims import TIMEOUT_DEADLINE_BLOCKS
 from l2sim.systems.lightning.onchain.transactions import Spending, anchor_child
 
 if TYPE_CHECKING:
     from l2sim.systems.lightning.onchain.force_close import ForceCloses
-
-NO_HURRY_BLOCKS = 1_008
-"""The farthest that fee estimates look ahead."""
 
 
 class Publisher:
