@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @click.option("--metric", "metrics", metavar="NAME", multiple=True,
               help="A figure of the summary by its dotted name; may be given again. By default the headline ones."
               )  # fmt: skip
-@click.option("--out", metavar="DIR", type=PATH, help="Keep the runs, the table (CSV, Parquet) and the figure here.")
+@click.option(
+    "--out", metavar="DIR", type=PATH, help="Keep the runs, the table (CSV, Parquet), the figure and report.html here."
+)
 @click.option("--resume", is_flag=True, help="Go on with the runs in DIR: compute only what is missing.")
 @until_options
 @executor_options
@@ -85,7 +87,7 @@ def compare(
                 scheduler=scheduler, resume=resume, progress=progress, **common,
             )  # fmt: skip
     if out is not None:
-        _keep(found, out)
+        found.save(out)
     if as_json:
         import json
 
@@ -97,22 +99,12 @@ def compare(
         click.echo(str(out))
 
 
-def _keep(found: "Comparison", out: Path) -> None:
-    """Write `comparison.parquet`, `comparison.csv` and `figures/differences` into the folder."""
-    from l2sim.experiment.tables import write_table
-    from l2sim.report.sweep_figures import write_figure
-
-    (out / "figures").mkdir(parents=True, exist_ok=True)
-    write_table(found.table(), out, "comparison")
-    write_figure(found.figure(), out / "figures", "differences")
-
-
 def _print(found: "Comparison") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    from l2sim.report.sweep_figures import difference_cells
+    from l2sim.report.comparison import chance, difference_cells
 
     intervals = found.replications > 1
     title = f"{found.title}, {found.replications} replications, paired 95 % intervals" if intervals else found.title
@@ -125,6 +117,5 @@ def _print(found: "Comparison") -> None:
         table.add_column("")
     for row in found.table().to_pylist():
         cells = [Text(cell) for cell in difference_cells(row)]
-        chance = row["high"] is not None and row["low"] <= 0 <= row["high"] and row["low"] < row["high"]
-        table.add_row(*cells, *([Text("may be chance" if chance else "")] if intervals else []))
+        table.add_row(*cells, *([Text(chance(row))] if intervals else []))
     print_table(table, 180)

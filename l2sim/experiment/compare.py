@@ -1,19 +1,23 @@
 """Comparisons: the systems of one scenario paired by replication, or the same systems in several runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from l2sim.errors import ResultsError
+from l2sim.experiment.manifest import MANIFEST_FILE
 from l2sim.experiment.metrics import HEADLINE, check_metric
 from l2sim.experiment.replicate import Replications, replicate, replications_of
 from l2sim.experiment.result import Result
 from l2sim.experiment.statistics import Interval, interval, paired_where_known
-from l2sim.experiment.sweep import Sweep, ordered_systems
-from l2sim.scenario.schema import Scenario
+from l2sim.experiment.sweep import Sweep, open_sweep, ordered_systems
+from l2sim.experiment.tables import write_table
+from l2sim.report.origin import UNKNOWN, ComparedRun, Origin
+from l2sim.results.folder import read_run
+from l2sim.scenario.schema import Scenario, resolved
 from l2sim.scenario.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ class Comparison:
     title: str
     replications: int
     differences: tuple[Difference, ...]
+    origin: Origin = UNKNOWN
+    """What was compared, for the report."""
 
     def table(self) -> pa.Table:
         """One row a figure and pair: means, difference, its deviation and 95 % interval, and the relative change."""
@@ -83,12 +89,26 @@ class Comparison:
 
     def figure(self) -> "Figure":
         """Relative changes with their intervals, one panel a figure."""
-        from l2sim.report.sweep_figures import differences
+        from l2sim.report.comparison import differences
 
         return differences(self.title, self.table())
 
+    def save(self, folder: str | Path) -> Path:
+        """Write `comparison.parquet`, `comparison.csv`, `figures/differences` and `report.html` into a folder.
+
+        The folder may be that of the study itself. Returns the path of the report.
+        """
+        from l2sim.report.compare_page import write_comparison_report
+
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        table = self.table()
+        write_table(table, target, "comparison")
+        write_comparison_report(self.title, self.replications, table, self.origin, target)
+        return target / "report.html"
+
     def _repr_html_(self) -> str:
-        from l2sim.report.sweep_figures import differences_html
+        from l2sim.report.comparison import differences_html
 
         return differences_html(self.title, self.table())
 
@@ -122,13 +142,16 @@ def compare(
         _check_baseline(baseline, scenario.systems)
         if replications is None:
             replications = scenario.replications if scenario.replications > 1 else DEFAULT_REPLICATIONS
-        return compare_systems(replicate(scenario, replications, out=out, **study), baseline, wanted)
+        found = compare_systems(replicate(scenario, replications, out=out, **study), baseline, wanted)
+        command = ["l2sim", "compare", f"{scenario.name}.yaml", "--replications", str(found.replications)]
+        origin = Origin(scenario.description, [*command, *_options(baseline, metrics)], resolved(scenario))
+        return replace(found, origin=origin)
     if any(isinstance(one, Scenario) for one in what):
         raise ResultsError("compare: takes one scenario, or runs (got a scenario among others); run them first")
-    found = [_replications(one) for one in what if not isinstance(one, Scenario)]
-    if len(found) == 1:
-        return compare_systems(found[0], baseline, wanted)
-    return compare_runs(found, wanted)
+    runs = [one for one in what if not isinstance(one, Scenario)]
+    studies = [_replications(one) for one in runs]
+    compared = compare_systems(studies[0], baseline, wanted) if len(studies) == 1 else compare_runs(studies, wanted)
+    return replace(compared, origin=_origin_of(runs, _options(baseline, metrics)))
 
 
 def compare_systems(found: Replications, baseline: str | None, metrics: Sequence[str]) -> Comparison:
@@ -179,6 +202,36 @@ def _replications(one: Compared) -> Replications:
     if isinstance(one, Sweep):
         return Replications.of_sweep(one, str(one.folder))
     return replications_of(one)
+
+
+def _options(baseline: str | None, metrics: Sequence[str] | None) -> list[str]:
+    """The options of a command that compares so."""
+    chosen = [] if baseline is None else ["--baseline", baseline]
+    return [*chosen, *(word for metric in metrics or () for word in ("--metric", metric))]
+
+
+def _origin_of(compared: Sequence[Compared], options: Sequence[str]) -> Origin:
+    """Where runs come from; no command makes a comparison again of which one lies in no folder."""
+    folders = [_folder(one) for one in compared]
+    known = [folder for folder in folders if folder is not None]
+    command = ["l2sim", "compare", *map(str, known), *options] if len(known) == len(folders) else []
+    words = "The systems of one study." if len(compared) == 1 else f"{len(compared)} results, system by system."
+    return Origin(words, command, None, [*map(_compared_run, known)])
+
+
+def _folder(one: Compared) -> Path | None:
+    if isinstance(one, str | Path):
+        return Path(one)
+    return one.folder if isinstance(one, Result | Sweep) else None
+
+
+def _compared_run(folder: Path) -> ComparedRun:
+    if (folder / MANIFEST_FILE).exists():
+        manifest = open_sweep(folder).manifest
+        seed, version = manifest["scenario"]["seed"], manifest["l2sim"]
+        return ComparedRun(str(folder), str(manifest["scenario_sha256"]), int(seed), str(version))
+    run = read_run(folder)
+    return ComparedRun(str(folder), str(run["scenario_sha256"]), int(run["seed"]), str(run["versions"]["l2sim"]))
 
 
 def _check_baseline(baseline: str | None, systems: Any) -> None:

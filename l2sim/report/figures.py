@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from l2sim.report.labels import mark_crossings
-from l2sim.report.style import PARAMETERS, chart, look
+from l2sim.report.style import HATCHES, PARAMETERS, chart, look
 from l2sim.report.words import seconds, usd, usd_tick
 from l2sim.results.data import RunData
 from l2sim.results.metrics import NS_PER_S, amortised_cost, crossing
@@ -325,11 +325,10 @@ def money(data: RunData) -> Figure:
     totals = values.sum(axis=1)
     shares = 100 * values / np.where(totals > 0, totals, 1.0)[:, None]
     left = np.zeros(len(data.systems))
-    hatches = ("", "//", "..", "xx", "--")
     for index, (_, label) in enumerate(PARTS):
         colour = look(index)["color"]
         axes.barh(
-            places, shares[:, index], left=left, label=label, color=colour, hatch=hatches[index], edgecolor="white"
+            places, shares[:, index], left=left, label=label, color=colour, hatch=HATCHES[index], edgecolor="white"
         )
         left += shares[:, index]
     axes.set_yticks(places, [f"{name}\n{usd(float(total))}" for name, total in zip(data.systems, totals, strict=True)])

@@ -17,7 +17,7 @@ from l2sim.report.style import svg
 from l2sim.report.traces import traces
 from l2sim.report.words import number, seconds, share, usd
 
-TEMPLATES = ("page.html", "parts.html", "report.html", "sweep.html", "summary.html")
+TEMPLATES = ("page.html", "parts.html", "report.html", "sweep.html", "compare.html", "summary.html")
 
 ON_ANY_BACKGROUND = (
     (re.compile(r"#000000\b"), "currentColor"),

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2, 2, 2)))
 
+HATCHES = ("", "//", "..", "xx", "--", "\\\\", "++", "oo")
+"""For bars side by side, which colour alone would not tell apart in grey."""
+
 PNG_DPI = 130
 
 PARAMETERS: Any = {  # matplotlib types its keys one by one

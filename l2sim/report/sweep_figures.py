@@ -217,44 +217,6 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return best
 
 
-def differences(title: str, table: pa.Table) -> Figure:
-    """Relative changes with their 95 % intervals: one row a figure and pair, zero marked.
-
-    `table` is that of a comparison; rows whose first mean is 0 have no relative change and are left out.
-    """
-    rows = [row for row in table.to_pylist() if row["relative"] is not None]
-    pairs = list(dict.fromkeys((row["first"], row["second"]) for row in rows))
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    with mpl.rc_context(PARAMETERS):
-        figure = chart(width=8.0, height=1.6 + 0.22 * max(4, len(metrics) * (len(pairs) + 1)))
-        axes = figure.add_subplot()
-        for index, pair in enumerate(pairs):
-            chosen = [row for row in rows if (row["first"], row["second"]) == pair]
-            places = [-metrics.index(row["metric"]) - 0.8 * (index + 0.5) / len(pairs) + 0.4 for row in chosen]
-            scale = [100 / abs(row["first_mean"]) for row in chosen]
-            widths = [
-                0.0 if row["high"] is None else factor * (row["high"] - row["difference"])
-                for row, factor in zip(chosen, scale, strict=True)
-            ]
-            axes.errorbar(
-                [100 * row["relative"] for row in chosen], places, xerr=widths, linestyle="none", capsize=2.5,
-                color=look(index)["color"], marker=MARKERS[index % len(MARKERS)], markersize=5, label=pair[1],
-            )  # fmt: skip
-        axes.axvline(0, color="black", linewidth=0.8)
-        changes = [100 * row["relative"] for row in rows]
-        if changes and max(map(abs, changes)) > 1000:
-            axes.set_xscale("symlog", linthresh=100)
-            axes.xaxis.set_major_locator(FixedLocator([-1e6, -1e4, -100, 0, 100, 1e4, 1e6, 1e8]))
-            axes.set_xlim(min(-20.0, 1.5 * min(changes)), max(20.0, 4 * max(changes)))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+,.0f} %" if value else "0"))
-        axes.set_yticks([-i for i in range(len(metrics))], [words(metric) for metric in metrics])
-        axes.grid(axis="y", visible=False)
-        axes.set(xlabel="relative change, with 95 % interval", title=title)
-        if pairs:
-            axes.legend(fontsize=8)
-        return laid_out(figure)
-
-
 def laid_out(figure: Figure) -> Figure:
     """The figure, laid out for good."""
     figure.draw_without_rendering()  # lay it out once, not again for each format it is saved in
@@ -296,31 +258,13 @@ def intervals_html(title: str, intervals: pa.Table, keys: Sequence[str]) -> str:
         place = (*(row[key] for key in keys), row["system"], row.get("point", 0))
         rows.setdefault(place, {})[row["metric"]] = spread(row["metric"], row["mean"], row["half_width"])
     headings = [*keys, "system", *(words(metric) for metric in WORDS)]
-    return _html(title, headings, [[*place[:-1], *(cells.get(m, "–") for m in WORDS)] for place, cells in rows.items()])
+    return table_html(
+        title, headings, [[*place[:-1], *(cells.get(m, "–") for m in WORDS)] for place, cells in rows.items()]
+    )
 
 
-def differences_html(title: str, table: pa.Table) -> str:
-    """A comparison as an HTML table, for notebooks."""
-    headings = ["figure", "first", "second", "first mean", "second mean", "difference", "relative"]
-    return _html(title, headings, [difference_cells(row) for row in table.to_pylist()])
-
-
-def difference_cells(row: Row) -> list[str]:
-    """One difference as words: figure, first, second, both means, difference with interval, relative change."""
-    metric = row["metric"]
-    half_width = None if row["high"] is None else row["high"] - row["difference"]
-    return [
-        words(metric),
-        row["first"],
-        row["second"],
-        figure_text(metric, row["first_mean"]),
-        figure_text(metric, row["second_mean"]),
-        spread(metric, row["difference"], half_width),
-        "–" if row["relative"] is None else f"{100 * row['relative']:+,.3g} %",
-    ]
-
-
-def _html(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def table_html(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table as HTML, for notebooks; everything in it is escaped."""
     from jinja2 import Environment
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)

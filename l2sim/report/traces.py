@@ -85,7 +85,7 @@ def _name_of(axes: Axes, line: Any) -> str | None:
         return str(line.get_label())
     for container in axes.containers:
         lines = getattr(container, "lines", None)
-        if lines and lines[0] is line:
+        if lines and lines[0] is line and container.get_label():
             return str(container.get_label())
     return None
 
@@ -105,36 +105,26 @@ def _bars(axes: Axes, place: list[float]) -> list[dict[str, Any]]:
         if not isinstance(container, BarContainer) or container.orientation != "horizontal":
             continue
         for bar in container.patches:
-            x, y = float(bar.get_x()), float(bar.get_y())
-            if bar.get_width() > 0:
-                corners = [_across(axes, place, x), _down(axes, place, y + bar.get_height())]
-                corners += [_across(axes, place, x + bar.get_width()), _down(axes, place, y)]
+            x, y, width = float(bar.get_x()), float(bar.get_y()), float(bar.get_width())
+            if width:
+                left, right = sorted((x, x + width))
+                corners = [*_place(axes, place, left, y + bar.get_height()), *_place(axes, place, right, y)]
                 found.append(
                     {
                         "name": str(container.get_label()),
                         "of": ticks.get(round(y + bar.get_height() / 2), ""),
                         "colour": to_hex(bar.get_facecolor()),
-                        "value": _short(float(bar.get_width())),
+                        "value": _short(width),
                         "box": [round(corner, 2) for corner in corners],
                     }
                 )
     return found
 
 
-def _across(axes: Axes, place: list[float], x: float) -> float:
-    return place[0] + _share(x, axes.get_xlim(), axes.get_xscale() == "log") * (place[2] - place[0])
-
-
-def _down(axes: Axes, place: list[float], y: float) -> float:
-    return place[3] - _share(y, axes.get_ylim(), axes.get_yscale() == "log") * (place[3] - place[1])
-
-
-def _share(value: float, limits: tuple[float, float], logarithmic: bool) -> float:
-    """Where a value lies between the limits of its axis: 0 at the first, 1 at the second."""
-    low, high = limits
-    if logarithmic:
-        value, low, high = (math.log(max(one, 1e-300)) for one in (value, low, high))
-    return (value - low) / (high - low) if high != low else 0.0
+def _place(axes: Axes, place: list[float], x: float, y: float) -> tuple[float, float]:
+    """Where values lie in SVG units, whatever the scales of their axes; `place` is the box of the panel."""
+    across, up = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))
+    return place[0] + float(across) * (place[2] - place[0]), place[3] - float(up) * (place[3] - place[1])
 
 
 def _short(value: float) -> float:

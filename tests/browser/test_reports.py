@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import l2sim
+from l2sim.experiment.replicate import Replications
 from l2sim.results.schema import TABLES
 from tests.support.scenarios import SMALL, quickstart, small_result
 
@@ -231,6 +232,53 @@ def test_hostile_names_do_no_harm(page: Any, tmp_path: Path) -> None:
     opened(page, copy.save(tmp_path / "hostile") / "report.html")
     assert page.execute_script("return document.body.dataset.owned || 'no'") == "no"
     assert HOSTILE in page.find_element(By.CSS_SELECTOR, "p.lead").text
+    assert all(url.startswith("file:") for url in requested(page))
+
+
+@pytest.fixture(scope="module")
+def comparison_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a comparison of two systems, the second of a hostile name, which no scenario could have."""
+    first, second = [0.5, 0.7, 0.6, 0.8], [0.6, 0.9, 0.7, 0.9]
+    costs = [[2.0, 2.2, 2.1, 1.9], [0.2, 0.3, 0.1, 0.2]]
+    figures = {
+        name: {"success_rate": values, "cost_usd_per_payment": cost}
+        for name, values, cost in zip(("first", HOSTILE), (first, second), costs, strict=True)
+    }
+    study = Replications(HOSTILE, dict.fromkeys(figures, "onchain"), figures)
+    return l2sim.compare(study, metrics=list(figures["first"])).save(tmp_path_factory.mktemp("compared"))
+
+
+def test_a_comparison_answers_first_sorts_and_tells_its_bars(
+    page: Any, comparison_report: Path, screenshots: Path
+) -> None:
+    opened(page, comparison_report)
+    assert requested(page) == [comparison_report.as_uri()]
+    answer = page.find_element(By.CSS_SELECTOR, "ul.answer li").text
+    assert answer.startswith("Cost of a payment: $2.05 on first; $0.200 on ")
+    assert "beyond chance" in answer
+    page.save_screenshot(str(screenshots / "comparison.png"))
+    at = heads(page, 0).index("second, mean")
+    page.find_elements(By.CSS_SELECTOR, "table.sortable thead th")[at].find_element(By.TAG_NAME, "button").click()
+    assert [row[at] for row in body(page, 0)] == ["$0.200", "77.5 %"]
+    figure = page.find_element(By.CSS_SELECTOR, "figure[data-traces='data-differences']")
+    bars = json.loads(page.find_element(By.ID, "data-differences").get_attribute("textContent"))["panels"][0]["bars"]
+    assert [round(bar["value"], 1) for bar in bars] == [19.2, -90.2]
+    drawing = figure.find_element(By.TAG_NAME, "svg")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", drawing)
+    scale = drawing.size["width"] / page.execute_script("return arguments[0].viewBox.baseVal.width", drawing)
+    left, top, right, bottom = (scale * edge for edge in bars[1]["box"])
+    middle = drawing.size["width"] / 2, drawing.size["height"] / 2
+    ActionChains(page).move_to_element_with_offset(
+        drawing, int((left + right) / 2 - middle[0]), int((top + bottom) / 2 - middle[1])
+    ).perform()
+    assert "-90.24 [%]" in figure.find_element(By.CSS_SELECTOR, ".tip").text
+
+
+def test_hostile_names_do_no_harm_in_a_comparison(page: Any, comparison_report: Path) -> None:
+    opened(page, comparison_report)
+    assert page.execute_script("return document.body.dataset.owned || 'no'") == "no"
+    assert HOSTILE in page.find_element(By.TAG_NAME, "h1").text
+    assert HOSTILE in page.find_element(By.CSS_SELECTOR, "table.sortable").text
     assert all(url.startswith("file:") for url in requested(page))
 
 

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import l2sim
@@ -14,7 +15,8 @@ from l2sim.experiment.metrics import always_there, flatten
 from l2sim.experiment.replicate import Replications, replicate, replications_of, run_replicated
 from l2sim.experiment.run import run_scenario
 from l2sim.experiment.statistics import student_t
-from l2sim.report.sweep_figures import difference_cells, pareto
+from l2sim.report.comparison import difference_cells, sentences
+from l2sim.report.sweep_figures import pareto
 from tests.support.scenarios import folder_bytes
 from tests.support.sweeps import TINY, sweep_bytes, tiny
 from tests.unit.test_cli_main import l2sim as command
@@ -140,7 +142,7 @@ def test_a_comparison_shows_itself(tmp_path: Path) -> None:
     assert "+15.4 %" in comparison._repr_html_()
     figure = comparison.figure()
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["share completed"]
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["second", "hostile_name"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["second", "hostile_name"]
     assert difference_cells(comparison.table().to_pylist()[0])[3:5] == ["65 %", "75 %"]
 
 
@@ -218,7 +220,13 @@ def test_compare_a_scenario_keeps_its_runs_table_and_figure(scenario: Path) -> N
     assert "difference from first, 3 replications, paired 95 % intervals" in done.stdout
     assert done.stdout.splitlines()[-1] == "kept"
     names = {str(path.relative_to("kept")) for path in Path("kept").rglob("*")}
-    assert {"comparison.csv", "comparison.parquet", "figures/differences.svg", "points/0000-r2/run.json"} <= names
+    assert {
+        "comparison.csv",
+        "comparison.parquet",
+        "figures/differences.svg",
+        "report.html",
+        "points/0000-r2/run.json",
+    } <= names
     resumed = command(*arguments, "--resume", "--json", "--metric", "fee_usd.mean")
     (row,) = json.loads(resumed.stdout)
     assert (row["metric"], row["first"], row["second"], row["n"]) == ("fee_usd.mean", "first", "second", 3)
@@ -226,6 +234,29 @@ def test_compare_a_scenario_keeps_its_runs_table_and_figure(scenario: Path) -> N
     assert [row["second"] for row in json.loads(runs.stdout)] == [
         "first in kept/points/0000-r1", "second in kept/points/0000-r1",
     ]  # fmt: skip
+
+
+def test_the_page_of_compared_runs_names_them_and_how_to_compare_them_again(scenario: Path) -> None:
+    for seed in (1, 2):
+        made = command("run", "tiny.yaml", "--seed", str(seed), "--no-figures", "--quiet", "--out", f"run {seed}")
+        assert made.exit_code == 0, made.output
+    done = command("compare", "run 1", "run 2", "--out", "kept", "--metric", "fee_usd.mean", "--quiet")
+    assert (done.exit_code, done.stdout) == (0, "kept\n"), done.output
+    page = Path("kept/report.html").read_text(encoding="utf-8")
+    assert "l2sim compare &#39;run 1&#39; &#39;run 2&#39; --metric fee_usd.mean" in page
+    assert "One run each is one draw of chance" in page
+    for number in (1, 2):
+        own = json.loads(Path(f"run {number}/run.json").read_text(encoding="utf-8"))
+        assert own["scenario_sha256"] in page
+
+
+def test_what_a_comparison_found_is_told_in_sentences() -> None:
+    table = compare_systems(made_up(third=FIRST), "first", ["success_rate"]).table()
+    assert sentences(table) == [
+        "Share completed: 65 % on first; 75 % on second (+15.4 %, may be chance); 65 % on third (no difference)."
+    ]
+    rows = [{**row, "low": 0.05, "high": 0.15} for row in table.to_pylist()]
+    assert "beyond chance" in sentences(pa.Table.from_pylist(rows))[0]
 
 
 @pytest.mark.parametrize(
