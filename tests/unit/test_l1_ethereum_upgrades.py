@@ -9,6 +9,7 @@ import pytest
 from l2sim.engine import NS_PER_S
 from l2sim.errors import TraceError
 from l2sim.l1.base import Purpose, Receipt, Refusal
+from l2sim.l1.ethereum.background import poisson_quantile
 from l2sim.l1.ethereum.config import EthereumConfig
 from l2sim.l1.ethereum.fees import blob_base_fee, next_base_fee, next_excess_blob_gas, next_gas_limit
 from l2sim.l1.ethereum.forks import FORKS, GAS_PER_BLOB, fork_named
@@ -242,3 +243,40 @@ def test_a_bad_trace_is_refused_with_its_line(tmp_path: Path, text: str, message
     with pytest.raises(TraceError) as caught:
         read_demand(file)
     assert message in str(caught.value)
+
+
+def test_what_waits_with_more_blobs_than_the_new_fork_allows_can_still_be_outbid() -> None:
+    environment, chain, _ = ethereum(
+        fork="prague", start_unix_s=fork_named("osaka").activation_s - 60, initial_base_fee_wei=10**9,
+        background={"gas_load": 0.0, "blob_share": 0.0},
+    )  # fmt: skip
+    low = ethereum_tx(0, blobs=9, max_fee_wei=1, tip_wei=1, max_blob_fee_wei=1)
+    assert chain.submit(low) is None
+    environment.run_until(70 * NS_PER_S)
+    assert chain.fork.name == "osaka"
+    receipts: list[Receipt] = []
+    price = 10**10
+    outbid = {"max_fee_wei": price, "tip_wei": price, "max_blob_fee_wei": price}
+    assert chain.submit(ethereum_tx(0, blobs=10, **outbid)) is Refusal.BAD_BLOBS
+    assert chain.submit(ethereum_tx(1, blobs=9, **outbid)) is Refusal.BAD_BLOBS
+    assert chain.submit(ethereum_tx(0, blobs=9, **outbid), receipts.append) is None
+    environment.run_until(100 * NS_PER_S)
+    assert len(receipts) == 1
+
+
+def test_others_want_blobs_from_the_first_fork_on_that_has_them() -> None:
+    environment, _, recorder = ethereum(
+        fork="london", start_unix_s=fork_named("cancun").activation_s - 1_200, background=BUSY
+    )
+    environment.run_until(12_000 * NS_PER_S)
+    blobs = recorder.blocks.columns["blobs"]
+    assert not any(blobs[:99])
+    assert sum(blobs[100:]) / len(blobs[100:]) > 2  # nine tenths of six are wanted, less as the fee rises
+
+
+def test_poisson_numbers_of_any_mean_have_it_as_their_mean() -> None:
+    for mean in (0.0, 3.0, 499.0, 501.0, 5_000.0):
+        numbers = [poisson_quantile((k + 0.5) / 2_000, mean) for k in range(2_000)]
+        assert sum(numbers) / 2_000 == pytest.approx(mean, rel=1e-3)
+        assert sum((number - mean) ** 2 for number in numbers) / 2_000 == pytest.approx(mean, rel=0.02)
+    assert poisson_quantile(0.0, 5_000.0) >= 0

@@ -18,12 +18,19 @@ TIP_CLASSES = 8
 MOST_LOAD = 8.0
 """Most demand of a slot, in gas targets: how many users there are however cheap gas is."""
 DRAWS = 1_024
+MOST_EXACT_MEAN = 500.0
+"""exp(-745) is the last that is not 0, and the normal distribution is within a blob or two of this one here."""
 GOLDEN = 0.6180339887498949
 """Steps of this share of a circle fall evenly on it, wherever they begin: so blobs of one slot differ in their tips."""
 
 
 def poisson_quantile(uniform: float, mean: float) -> int:
-    """The Poisson number below which lies a share `uniform` of the distribution with that mean."""
+    """The Poisson number below which lies a share `uniform` of the distribution with that mean.
+
+    Beyond a mean of 500, where the sum of its terms would soon begin with 0, by the normal distribution.
+    """
+    if mean > MOST_EXACT_MEAN:
+        return max(0, round(mean + math.sqrt(mean) * NormalDist().inv_cdf(max(uniform, 2.0**-54))))
     probability = below = math.exp(-mean)
     count = 0
     while below <= uniform and probability > 0:
@@ -73,6 +80,12 @@ class EthereumBackground:
         self._row = 0
         if background.trace_path is not None:
             self._trace = read_demand(background.trace_path)
+
+    def follow(self, max_blobs: int) -> None:
+        """A fork with that blob limit comes into force: with the first one that has blobs, demand for them begins."""
+        if not self.max_blobs:
+            self._mean_blobs = self._config.blob_share * max_blobs
+        self.max_blobs = max_blobs
 
     def arrive(self, base_fee_wei: int, blob_base_fee_wei: int, slots: float = 1.0) -> None:
         """Let the users of so many slots come at the fees in force, and those leave who will not pay them any more."""

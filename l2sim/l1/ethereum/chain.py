@@ -61,7 +61,8 @@ class EthereumChain(Ledger):
     Slot k lies at k times the slot time; the first block of a run is that of slot 1. A reorganisation comes with a
     slot whose proposer builds on a block further back: the last blocks are thrown out, their transactions wait again,
     and the slots that they were made in stay empty. A fork comes into force with the first block at or after its
-    time; transactions that wait then and are more than one transaction may be under it are still let in.
+    time; transactions that wait then and are more than one transaction may be under it are still let in, and so are
+    those that outbid them.
 
     >>> from l2sim.engine import NS_PER_S
     >>> from l2sim.l1.base import Purpose
@@ -144,7 +145,7 @@ class EthereumChain(Ledger):
         """Put a fork into force: the next block has the fees that follow by its rules."""
         self.fork = fork
         if self._background is not None:
-            self._background.max_blobs = fork.max_blobs
+            self._background.follow(fork.max_blobs)
         self._follow()
 
     def submit(
@@ -171,14 +172,18 @@ class EthereumChain(Ledger):
             )
         if transaction.tip_wei > transaction.max_fee_wei:
             return Refusal.FEE_TOO_LOW
+        refusal = self._too_large(transaction)
+        if refusal is not None and not self._mempool.has_as_large(transaction):
+            return refusal
+        self._catch_up()
+        return self._mempool.add(transaction, on_included, on_moved, on_orphaned)
+
+    def _too_large(self, transaction: EthereumTransaction) -> Refusal | None:
         if transaction.gas > min(self.fork.max_transaction_gas or self.gas_limit, self.gas_limit):
             return Refusal.TOO_LARGE
         if self.fork.max_block_bytes is not None and transaction.block_bytes > self.fork.max_block_bytes:
             return Refusal.TOO_LARGE
-        if transaction.blobs > self.fork.max_transaction_blobs:
-            return Refusal.BAD_BLOBS
-        self._catch_up()
-        return self._mempool.add(transaction, on_included, on_moved, on_orphaned)
+        return Refusal.BAD_BLOBS if transaction.blobs > self.fork.max_transaction_blobs else None
 
     def suggest_fees(self, blobs: int = 0) -> tuple[int, int]:
         """What a wallet offers now: `(max_fee_wei, tip_wei)` per gas, for a transaction with that many blobs.

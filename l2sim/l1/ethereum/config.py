@@ -78,7 +78,8 @@ class EthereumBackgroundConfig(Config):
     tip_sigma: float = Field(default=1.0, ge=0, le=5)
     """Standard deviation of the logarithm of the priority fee."""
     blob_share: float = Field(default=0.25, ge=0, le=4)
-    """Mean blobs wanted per slot at low blob fees, as a share of the block's blob limit; ignored before Cancun."""
+    """Mean blobs wanted per slot at low blob fees, as a share of the blob limit of the first fork of the run that has
+    blobs: room that later forks add is not demand."""
     blob_tolerance_gwei: float = Field(default=10.0, gt=0, le=100_000_000)
     """Blob base fee from which demand for blobs falls, gwei; about where calldata becomes the cheaper way."""
     blob_elasticity: float = Field(default=1.0, ge=0.1, le=8)

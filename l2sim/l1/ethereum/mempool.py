@@ -105,6 +105,11 @@ class EthereumMempool:
             heappush(self._by_tip, (-transaction.tip_wei, entry.arrival, entry))
         return None
 
+    def has_as_large(self, transaction: EthereumTransaction) -> bool:
+        """Whether one of its sender and nonce waits that takes as much gas and as many blobs."""
+        old = self._queues.get(transaction.sender, {}).get(transaction.nonce)
+        return old is not None and old.transaction.gas >= transaction.gas and old.transaction.blobs >= transaction.blobs
+
     def pop(self, base_fee_wei: int) -> Waiting | None:
         """Take out the ready transaction with the highest effective tip that can pay the base fee; first come first.
 
