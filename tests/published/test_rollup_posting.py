@@ -93,7 +93,7 @@ def test_with_a_fixed_part_the_threshold_rises_with_the_queue() -> None:
     assert AtOnce().posts(Situation(1, 10**12, 0))
 
 
-def test_value_iteration_finds_what_the_best_of_all_simple_thresholds_costs_at_most() -> None:
+def test_policy_iteration_finds_what_the_best_of_all_simple_thresholds_costs_at_most() -> None:
     process = DecisionProcess(PRICES, STEP_S, 1.0, 0.0, 1.0, 0.01, most_steps=200)
     solved = process.solve()
     prices, table = PRICES.chain(STEP_S)
@@ -113,6 +113,17 @@ def test_value_iteration_finds_what_the_best_of_all_simple_thresholds_costs_at_m
             cost += 0.01 * queue
         best = min(best, cost / len(states))
     assert solved.cost_per_step == pytest.approx(best, rel=0.02)
+
+
+def test_where_the_price_stands_still_the_best_policy_posts_every_so_many_steps() -> None:
+    process = DecisionProcess(PriceProcess(1.0, 1e-6, 3_600.0), STEP_S, 10.0, 50.0, 1.0, delay_cost=0.05)
+    # A post every k steps takes the fixed part and all arrivals; between two, queues of 1 to k - 1 arrivals wait.
+    costs = {k: (50.0 + 10.0 * k + 0.05 * 10.0 * k * (k - 1) / 2) / k for k in range(1, 100)}
+    best = min(costs, key=costs.__getitem__)
+    solved = process.solve()
+    assert solved.cost_per_step == pytest.approx(costs[best], rel=1e-4)
+    middle = solved.table[:, len(solved.prices) // 2]
+    assert 2 < best == int(middle.argmax()) + 1
 
 
 @pytest.mark.parametrize("rollups", [2, 7, 20])
