@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from l2sim.report.figures import crossings
+from l2sim.report.figures import crossings_of
 from l2sim.report.html import Cell, Grid, Line
 from l2sim.report.words import number, seconds, share, usd
 from l2sim.results.data import RunData
@@ -113,24 +113,37 @@ def failures(data: RunData) -> Grid:
     return Grid("Why payments failed", ("", *data.systems), lines)
 
 
+def figure_of(data: RunData, system: str, figure: str) -> float | None:
+    """A figure of a system, the mean over the replications if there are some; None where it was not measured."""
+    spreads: Mapping[str, Any] | None = data.run.get("replications", {}).get("systems")
+    if spreads is None:
+        value = value_of(data.summary[system], figure)
+        return None if value is None else float(value)
+    found = spreads.get(system, {}).get(figure)
+    return None if found is None else float(found["mean"])
+
+
 def headline(data: RunData) -> list[str]:
-    """The answer first, in sentences: who is cheapest when, who is fastest."""
+    """The answer first, in sentences: who is cheapest when, who is fastest; by the means over replications."""
+
+    def known(figure: str) -> dict[str, float]:
+        values = {system: figure_of(data, system, figure) for system in data.systems}
+        return {system: value for system, value in values.items() if value is not None}
+
     sentences = []
-    done = {name: s for name, s in data.summary.items() if s["cost_usd_per_payment"] is not None}
-    if done:
-        best = min(done, key=lambda name: float(done[name]["cost_usd_per_payment"]))
-        verdict = f"{best} is cheapest" if len(done) > 1 else f"{best} costs"
+    costs, waits = known("cost_usd_per_payment"), known("latency_s.assured.p50")
+    if costs:
+        best = min(costs, key=costs.__getitem__)
+        verdict = f"{best} is cheapest" if len(costs) > 1 else f"{best} costs"
         sentences.append(
-            f"With {number(done[best]['payments_per_user'])} payments a user, as run, {verdict}: "
-            f"{usd(done[best]['cost_usd_per_payment'])} a payment."
+            f"With {number(figure_of(data, best, 'payments_per_user'))} payments a user, as run, {verdict}: "
+            f"{usd(costs[best])} a payment."
         )
-    if len(done) > 1:
-        fastest = min(done, key=lambda name: float(done[name]["latency_s"]["assured"]["p50"]))
-        sentences.append(
-            f"{fastest} is fastest: half of its payees are assured within "
-            f"{seconds(done[fastest]['latency_s']['assured']['p50'])}."
-        )
-    for point in crossings(data):
+    if len(waits) > 1:
+        fastest = min(waits, key=lambda name: float(waits[name]))
+        sentences.append(f"{fastest} is fastest: half of its payees are assured within {seconds(waits[fastest])}.")
+    fixed, running = known("fixed_cost_usd_per_user"), known("running_cost_usd_per_payment")
+    for point in crossings_of({name: (fixed[name], running[name]) for name in fixed if name in running}):
         n = point["payments_per_user"]
         if 1 <= n <= 1e6:
             times = f"{n:,.0f}" if n >= 10 else f"{n:.1f}"

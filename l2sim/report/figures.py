@@ -3,7 +3,7 @@
 Every figure names its units and keeps one colour and dash a system, in the scenario's order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -256,7 +256,11 @@ def cost_lines(data: RunData) -> dict[str, tuple[float, float]]:
 
 def crossings(data: RunData) -> list[dict[str, Any]]:
     """Where two systems cost the same, from few payments a user to many."""
-    lines = cost_lines(data)
+    return crossings_of(cost_lines(data))
+
+
+def crossings_of(lines: Mapping[str, tuple[float, float]]) -> list[dict[str, Any]]:
+    """The same of lines of cost, each `(fixed, running)`, by system."""
     names = list(lines)
     found = []
     for i, first in enumerate(names):

@@ -22,6 +22,7 @@ from l2sim.report.page import report_html, write_report
 from l2sim.report.routers import routers
 from l2sim.report.style import PARAMETERS, chart, png, svg
 from l2sim.report.traces import traces
+from l2sim.report.words import usd
 from l2sim.results.metrics import amortised_cost
 from l2sim.results.schema import TABLES
 from tests.support.scenarios import SMALL, quickstart, small_result
@@ -156,12 +157,23 @@ def test_replications_give_the_comparison_its_intervals(tmp_path: Path) -> None:
     for system, cell in zip(result.systems, line.cells, strict=True):
         assert cell.value == block[system]["cost_usd_per_payment"]["mean"]
         assert cell.more in page
+    best = min(result.systems, key=lambda name: block[name]["cost_usd_per_payment"]["mean"])
+    mean = block[best]["cost_usd_per_payment"]["mean"]
+    assert mean != result.summary[best]["cost_usd_per_payment"]  # that of the first
+    assert f"{best} is cheapest: {usd(mean)} a payment." in headline(result)[0]
 
 
 def test_the_answer_comes_first_and_names_the_cheapest() -> None:
     result = small_result()
     best = min(result.systems, key=lambda name: result.summary[name]["cost_usd_per_payment"])
     assert best in headline(result)[0]
+
+
+def test_a_system_whose_payments_all_came_in_the_warm_up_is_not_called_fastest() -> None:
+    late = small_result("phases.warm_up_s=59.99", "workload.arrivals.rate_per_s=0.2")
+    waits = {name: summary["latency_s"]["assured"]["p50"] for name, summary in late.summary.items()}
+    assert all(wait is None for wait in waits.values())
+    assert not any("is fastest" in sentence for sentence in headline(late))
 
 
 def test_results_answer_questions_by_their_words() -> None:
