@@ -148,9 +148,7 @@ def _value(text: str) -> Any:
 
 
 def _has_blobs(recording: "Recording") -> bool:
-    from l2sim.l1.ethereum.forks import fork_named
-
-    return fork_named(recording.chain.fork).max_blobs > 0
+    return recording.chain.rules.max_blobs > 0
 
 
 def _rows(found: "list[Posted]") -> Any:

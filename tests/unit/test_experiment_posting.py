@@ -116,6 +116,17 @@ def test_the_command_leaves_a_table_and_a_figure(tmp_path: Path) -> None:
     assert again.exit_code != 0
 
 
+def test_a_fork_of_the_scenarios_own_has_blobs_if_it_says_so(tmp_path: Path) -> None:
+    fork = "{name: bpo3, activation_s: 1900000000, target_blobs: 21, max_blobs: 32, blob_update_fraction: 20609697}"
+    arguments = ["posting", str(FILE), "--durations", "120", "--frames", "1", "--price", "now",
+                 "--out", str(tmp_path / "out")]  # fmt: skip
+    for setting in (*SHORT, f"l1.ethereum.forks=[{fork}]", "l1.ethereum.fork=bpo3"):
+        arguments += ["--set", setting]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert "blob" in (tmp_path / "out" / "posting.csv").read_text()
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
