@@ -138,3 +138,17 @@ def test_bonds_are_those_of_the_vectors() -> None:
     assert len(cases) == 8
     for case in cases:
         assert bond_wei(case["depth"]) / 1e18 == pytest.approx(case["bond_eth"], rel=1e-9)
+
+
+@pytest.mark.parametrize(("depth", "extensions"), [(1, 1), (2, 2), (3, 1)])
+def test_a_late_move_leaves_an_extension_and_two_where_the_next_but_one_begins_a_trace(
+    depth: int, extensions: int
+) -> None:
+    """fault-dispute-game.md, game clock: the potential grandchild of a claim at depth 2 is a trace's root, at 4."""
+    rules = Rules(max_depth=6, split_depth=3)
+    game = DisputeGame(rules, START, true_state(63), "honest", 0, execute)
+    now_ns = 0
+    for at in range(depth):
+        now_ns += rules.clock_ns - 1 if at == depth - 1 else 0
+        claim = game.move(at, attack=True, value=b"lie %d" % at, player="other", now_ns=now_ns)
+    assert rules.clock_ns - claim.used_ns == extensions * rules.extension_ns

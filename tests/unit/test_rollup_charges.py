@@ -230,6 +230,16 @@ def test_the_fund_is_split_as_the_published_cases_have_it() -> None:
         } == case["expected"]
 
 
+def test_rewards_that_a_report_could_not_pay_stay_due() -> None:
+    """l1pricing.go: each report pays the reward of its own units, as far as the fund goes, and no arrears."""
+    fund = L1Pricing(price_per_unit_wei=0, units_since_update=100, l1_fees_available_wei=400)
+    assert fund.report(Report(10, 10, 0, 0)).reward_wei == 400
+    fund.units_since_update, fund.l1_fees_available_wei = 7, 10**6
+    assert fund.report(Report(20, 20, 0, 0)).reward_wei == 70
+    assert fund.funds_due_for_rewards_wei == 600
+    assert fund.last_surplus_wei == 10**6 - 70 - 600
+
+
 @pytest.mark.parametrize("start_wei", [0, 10**9, 50 * 10**9])
 def test_the_price_comes_to_what_posting_costs(start_wei: int) -> None:
     """Whatever it began with: a batch of 1.6 M units costs 16 M gwei, so the price goes to 10 gwei less the reward."""
@@ -270,6 +280,24 @@ def test_small_measures() -> None:
     assert len(brotli.compress(raw, quality=0)) > 90
     # A transfer: the token and the payer's account, four cells (two balances, nonce, the sequencer's balance).
     assert starknet_data_gas(contracts=3, cells=4) == 32 * (2 * 2 + 2 * 3)
+
+
+@pytest.mark.parametrize(
+    ("mix", "limit", "rule"),
+    [
+        ({"transfer": 0.5, "swap": 0.5}, 129_999, "sequencer.mix.swap_gas, 130000"),
+        (
+            {"transfer": 0.9, "token_transfer": 0.1, "token_transfer_gas": 200_000},
+            199_999,
+            "token_transfer_gas, 200000",
+        ),
+        ({"transfer": 0.9, "user_operation": 0.1, "bundle_size": 1, "aggregate": "bn254"}, 160_000, "user operation"),
+    ],
+)
+def test_a_kind_that_no_block_has_room_for_is_refused(mix: dict[str, Any], limit: int, rule: str) -> None:
+    with pytest.raises(ValidationError, match=rule):
+        config(sequencer={"mix": mix, "block_gas_limit": limit})
+    config(sequencer={"mix": mix, "block_gas_limit": 200_000})
 
 
 def test_settings_that_cannot_go_together_are_refused() -> None:

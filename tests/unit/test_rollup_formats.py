@@ -1,6 +1,7 @@
 """What a whole rollup posts in each form of batch, read back; and the published figures of the forms."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,21 @@ def test_chunks_of_a_run_replayed_give_its_balances() -> None:
     assert sum(done.name == "transfer" for done in operations) == 200
     first = world.recorder.batches.columns
     assert first["gas"][0] >= chunks.COMMIT_BASE_GAS + 300 * first["payments"][0]
+
+
+def test_committing_to_chunks_costs_what_their_operations_do() -> None:
+    """Users without deposits get their accounts by the first payment to them, which costs 940 gas in place of 300."""
+    load = random_load(200, 30, 1_000)
+    funds = load.funds_msat.copy()
+    funds[15:] = 0
+    poor = replace(load, funds_msat=funds)
+    system, world = rollup(poor, batcher={"format": "chunks", "max_interval_s": 100}, settlement={"kind": "validity"})
+    system.batcher.archive = []
+    live(system, world)
+    names = [[done.name for done in chunks.decode_operations(b"".join(parts))] for parts in system.batcher.archive]
+    assert sum(batch.count("transfer_to_new") for batch in names) == 15
+    committed = [51_000 + sum(chunks.NAMED[name].commit_gas or 0 for name in batch) for batch in names]
+    assert world.recorder.batches.columns["gas"] == [21_000 + gas for gas in committed]
 
 
 def test_what_one_form_costs_against_another() -> None:

@@ -53,6 +53,17 @@ def test_a_lying_proposer_loses_its_bonds_and_users_leave_a_little_later(depth: 
     assert min(waits) == 604_800
 
 
+def test_who_lies_twice_about_the_same_batches_loses_twice() -> None:
+    disputes = {"lying_proposals": [0, 1], "max_depth": 8, "split_depth": 4}
+    settlement = {"kind": "optimistic", "proposal_interval_s": 600, "disputes": disputes}
+    system, built = rollup(load(), settlement=settlement, batcher={"max_interval_s": 300}, end_s=30 * 86_400)
+    live(system, built)
+    assert isinstance(system.settlement, OptimisticSettlement)
+    assert [dispute.proposal for dispute in system.settlement.disputes] == [0, 1]
+    assert all(dispute.watcher_won for dispute in system.settlement.disputes)
+    assert system.left
+
+
 @pytest.mark.parametrize("crypto", ["modelled", "real"])
 def test_a_watcher_executes_every_batch_again_and_finds_the_same_roots(crypto: Any) -> None:
     system, built = rollup(load(), settlement={"kind": "optimistic", "disputes": {}}, crypto=crypto)
@@ -81,6 +92,17 @@ def test_one_proof_stands_for_several_batches_and_is_verified_once() -> None:
     proven = times(world_together, "proven_ns")
     assert sorted(proven) == proven
     assert len(set(proven)) == together.settlement.proofs
+
+
+def test_proofs_come_to_l1_in_the_order_of_batches_though_one_alone_needs_no_folding() -> None:
+    folded = {**PROVEN, "batches_per_proof": 2, "aggregation_s": 3_000, "aggregation_wait_s": 200}
+    system, built = rollup(load(60), settlement=folded, batcher={"max_interval_s": 120}, leaving_spread_s=20_000)
+    live(system, built)
+    assert isinstance(system.settlement, ValiditySettlement)
+    proven = times(built, "proven_ns")
+    assert len(proven) / 2 < system.settlement.proofs < len(proven)  # some alone, some in pairs
+    assert proven == sorted(proven)
+    assert system.left
 
 
 def test_provers_stand_still_in_an_outage_and_l2_goes_on() -> None:
@@ -257,6 +279,20 @@ def test_a_reorganisation_that_drops_a_batch_loses_no_transaction() -> None:
         if gone is None
     }
     assert set(np.unique(payments.included_ns).tolist()) <= blocks
+    assert system.left
+
+
+@pytest.mark.parametrize("form", ["singular", "span", "nitro"])
+def test_blocks_never_look_back_to_an_l1_block_before_that_of_their_parent(form: str) -> None:
+    chain = {"reorgs": {"probability": 0.5, "deeper": 0.7, "max_depth": 6}}
+    batcher = {"format": form, "max_interval_s": 60}
+    system, built = rollup(load(200), chain=chain, batcher=batcher, onboarding_s=1_200)
+    system.batcher.taken = []
+    live(system, built)
+    heights = built.recorder.blocks.columns["height"]
+    assert min(after - before for before, after in pairwise(heights)) < -1  # the chain went back by some
+    origins = [block.header.epoch_number for _, block in system.batcher.taken]
+    assert all(after >= before for before, after in pairwise(origins))
     assert system.left
 
 

@@ -95,9 +95,9 @@ class L1Pricing:
         if self.amortized_cost_cap_bips not in (0, NO_CAP):
             spent = min(spent, report.l1_base_fee_wei * allocated * self.amortized_cost_cap_bips // BIPS)
         self.funds_due_to_poster_wei += spent
-        self.funds_due_for_rewards_wei += allocated * self.per_unit_reward_wei
-        reward = min(self.l1_fees_available_wei, self.funds_due_for_rewards_wei)
-        self.funds_due_for_rewards_wei -= reward
+        # Paid is the reward of this report's units: what earlier ones left unpaid stays due, as in ArbOS.
+        reward = min(self.l1_fees_available_wei, allocated * self.per_unit_reward_wei)
+        self.funds_due_for_rewards_wei += allocated * self.per_unit_reward_wei - reward
         self.l1_fees_available_wei -= reward
         poster = min(self.l1_fees_available_wei, self.funds_due_to_poster_wei)
         self.funds_due_to_poster_wei -= poster

@@ -236,9 +236,9 @@ class Batcher:
         if self.archive is not None:
             self.archive.append(parts)
         raw_bytes = self._form.raw_bytes(blocks, self._content_bytes)
+        execution_gas = self._config.execution_gas + self._form.execution_gas(blocks)
         self._form.posted(blocks)
         self._on_the_way += 1
-        execution_gas = self._config.execution_gas + self._form.execution_gas(blocks)
         post = self._post_blobs if medium == "blob" else self._post_calldata
         gas = post(batch, parts, execution_gas)
         blobs = len(parts) if medium == "blob" else 0

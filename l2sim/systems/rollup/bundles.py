@@ -83,6 +83,16 @@ def aggregated_gas(operations: int, curve: str = "bls12-381") -> int:
     )
 
 
+def operation_gas(size: int, aggregate: str) -> int:
+    """An operation's share of a bundle of `size`, rounded up; `aggregate` is the curve of one signature, or none.
+
+    >>> operation_gas(10, "none")
+    45993
+    """
+    bundle = bundle_gas(size) if aggregate == "none" else aggregated_gas(size, aggregate)
+    return -(-bundle // size)
+
+
 def signature_data_gas(size: int) -> int:
     """Calldata gas of that many bytes, none of them zero."""
     return GAS_PER_TOKEN * NONZERO_TOKENS * size

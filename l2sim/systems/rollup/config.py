@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
+from l2sim.systems.rollup.bundles import operation_gas
 from l2sim.systems.rollup.presets import PRESETS, filled_in
 from l2sim.systems.rollup.settlement.config import (
     MAX_L1_GAS,
@@ -435,6 +436,21 @@ class RollupConfig(Config):
                 "sequencer.block_gas_limit must be at least bridge.withdrawal_l2_gas, "
                 f"{self.bridge.withdrawal_l2_gas}, or nobody could leave (got {self.sequencer.block_gas_limit})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _lets_users_pay(self) -> Self:
+        mix, limit = self.sequencer.mix, self.sequencer.block_gas_limit
+        for what, share, gas in (
+            ("sequencer.mix.token_transfer_gas", mix.token_transfer, mix.token_transfer_gas),
+            ("sequencer.mix.swap_gas", mix.swap, mix.swap_gas),
+            ("what a user operation takes", mix.user_operation, operation_gas(mix.bundle_size, mix.aggregate)),
+        ):
+            if share and gas > limit:
+                raise ValueError(
+                    f"sequencer.block_gas_limit must be at least {what}, {gas}, or such payments would wait for ever "
+                    f"(got {limit})"
+                )
         return self
 
 

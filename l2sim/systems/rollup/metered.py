@@ -20,7 +20,14 @@ from l2sim.errors import InputError, InvariantError
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import Accounts, amounts_in_wei
 from l2sim.systems.rollup.aggregation import bls_signatures
-from l2sim.systems.rollup.bundles import AGGREGATE_BYTES, aggregated_gas, bundle_data, bundle_gas, operation_bytes
+from l2sim.systems.rollup.bundles import (
+    AGGREGATE_BYTES,
+    aggregated_gas,
+    bundle_data,
+    bundle_gas,
+    operation_bytes,
+    operation_gas,
+)
 from l2sim.systems.rollup.charges import ArbitrumRule, FeeSchedule, L1Prices
 from l2sim.systems.rollup.config import MOST_FEE_WEI, MixConfig, RollupConfig
 from l2sim.systems.rollup.kernels import DONE, Words, join
@@ -325,6 +332,5 @@ def _tips(config: RollupConfig, count: int, world: World) -> Indices:
 
 def _gas_by_kind(mix: MixConfig) -> Indices:
     """L2 gas of each kind; an operation has its share of a whole bundle's."""
-    size = mix.bundle_size
-    bundle = bundle_gas(size) if mix.aggregate == "none" else aggregated_gas(size, mix.aggregate)
-    return np.array([TRANSFER_L2_GAS, mix.token_transfer_gas, mix.swap_gas, -(-bundle // size)], np.int64)
+    operation = operation_gas(mix.bundle_size, mix.aggregate)
+    return np.array([TRANSFER_L2_GAS, mix.token_transfer_gas, mix.swap_gas, operation], np.int64)

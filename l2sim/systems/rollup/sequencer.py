@@ -446,9 +446,10 @@ class Sequencer:
 
     def _header(self, work: Work) -> BlockHeader:
         now = self._world.environment.now
-        # Each L2 block looks back to at most one L1 block more than the one before (specs, protocol/derivation.md).
+        # Each L2 block looks back to at most one L1 block more than the one before (specs, protocol/derivation.md), and
+        # never to fewer: where L1 lost blocks, to the one before until L1 is as high again.
         beats = (now - self._origin_ns) // self._block_ns
-        self._origin, self._origin_ns = max(0, min(self._chain.height, self._origin + beats)), now
+        self._origin, self._origin_ns = max(self._origin, min(self._chain.height, self._origin + beats)), now
         origin = f"{self._chain.name} {self._origin}".encode()  # the mock L1 has no headers to hash
         work.count_keccak(1, len(origin))
         return BlockHeader(

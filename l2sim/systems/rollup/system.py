@@ -145,7 +145,7 @@ class RollupSystem(PaymentSystem):
         if config.batcher.medium != "calldata":
             needs["batcher: a batch in blobs"] = TRANSACTION_GAS
         if config.batcher.medium != "blob":
-            per_byte = gas_per_calldata_byte(self._ethereum.fork)
+            per_byte = max(gas_per_calldata_byte(fork) for fork in self._ethereum.forks)
             needs["batcher.max_calldata_bytes"] = TRANSACTION_GAS + per_byte * config.batcher.max_calldata_bytes
         for what, gas in needs.items():
             if gas > limit:

@@ -27,7 +27,7 @@ class DisputeConfig(Config):
     max_depth: int = Field(default=73, ge=1, le=126)
     """Claims after which a single instruction is left, which L1 executes."""
     split_depth: int = Field(default=30, ge=1, le=125)
-    """Depth at which clocks are extended twice as far."""
+    """Deepest claims about whole outputs; a claim one level above extends clocks twice as far."""
     clock_s: float = Field(default=302_400.0, gt=0, le=31_536_000)
     """Time that each side has for all its moves, seconds: 3.5 days."""
     extension_s: float = Field(default=10_800.0, ge=0, le=31_536_000)

@@ -46,7 +46,7 @@ class Rules:
     max_depth: int = 73
     """Depth of the claims about single steps: a trace has 2**max_depth states."""
     split_depth: int = 30
-    """Depth above which claims are about whole outputs; clocks are extended twice as far there."""
+    """Deepest claims about whole outputs; clocks are extended twice as far by claims one level above."""
     clock_ns: int = 302_400 * NS_PER_S
     """Time that each side has in all: 3.5 days."""
     extension_ns: int = 10_800 * NS_PER_S
@@ -133,7 +133,8 @@ class DisputeGame:
         used_ns = self._clock(target, now_ns)
         if used_ns >= self.rules.clock_ns:
             raise MoveRefused("the clock has run out")
-        extension_ns = self.rules.extension_ns * (2 if depth == self.rules.split_depth else 1)
+        # The grandchild of a claim above the split is the first about a trace, and whoever makes it has one to run.
+        extension_ns = self.rules.extension_ns * (2 if depth == self.rules.split_depth - 1 else 1)
         used_ns = min(used_ns, self.rules.clock_ns - extension_ns)
         claim = Claim(len(self.claims), parent, depth, index, value, player, bond_wei(depth), now_ns, used_ns)
         self._made.add((depth, index, value, parent))

@@ -120,7 +120,9 @@ class OptimisticSettlement(Settlement):
         self._challenges.append(challenge)
         self.disputes.append(challenge.record)
         for batch in batches:
-            self._ends.pop(batch.number).cancel()
+            end = self._ends.pop(batch.number, None)
+            if end is not None:  # else it waits since an earlier lie, and has none
+                end.cancel()
         self._unproposed += batches
         self._propose_soon()
 

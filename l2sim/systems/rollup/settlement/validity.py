@@ -46,6 +46,9 @@ class ValiditySettlement(Settlement):
         self._next = 0
         self._together: list[Batch] = []
         """Proven batches that wait for others."""
+        self._folds: dict[int, list[Batch]] = {}
+        """Batches whose common proof is made, by the first of them, while one before it is not."""
+        self._next_fold = 0
         self._patience: Call | None = None
         self._patience_ns = 0
         self._dues_ns: list[int] = []
@@ -92,13 +95,21 @@ class ValiditySettlement(Settlement):
         """Make one proof of those that wait; it goes to L1 at once if there is nothing to fold."""
         batches, self._together = self._together, []
         if len(batches) == 1 or not self._config.aggregation_s:
-            self._verify(batches)
+            self._send(batches)
             return
         self._dues_ns.append(self._provers.submit(ns(self._config.aggregation_s), self._folded, batches))
 
     def _folded(self, batches: list[Batch]) -> None:
         self._dues_ns.remove(self._world.environment.now)
-        self._verify(batches)
+        self._send(batches)
+
+    def _send(self, batches: list[Batch]) -> None:
+        """Send the proof of these batches to L1, after those of all before them: each builds on the root before it."""
+        self._folds[batches[0].number] = batches
+        while self._next_fold in self._folds:
+            ready = self._folds.pop(self._next_fold)
+            self._next_fold += len(ready)
+            self._verify(ready)
 
     def _verify(self, batches: list[Batch]) -> None:
         # The proof is opaque: random bytes of its size, with the two roots that it links as public inputs.
