@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from l2sim._version import __version__
 from l2sim.errors import ResultsError
 from l2sim.results.folder import canonical_json, read_run
-from l2sim.results.schema import TABLES
+from l2sim.results.schema import SCHEMA_VERSION, tables_of
 
 try:
     import fcntl
@@ -157,6 +157,7 @@ def manifest_of(
         "kind": "sweep",
         "schema": MANIFEST_SCHEMA,
         "l2sim": __version__,
+        "results_schema": SCHEMA_VERSION,
         "scenario": dict(scenario),
         "scenario_sha256": scenario_sha256,
         "design": design,
@@ -187,7 +188,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def is_whole(folder: Path, scenario_sha256: str, replication: int, *, report: bool) -> bool:
-    """Whether a run folder is there with every file readable; a damaged one counts as missing.
+    """Whether a run folder is there with every file of its schema readable; a damaged one counts as missing.
 
     Raises ResultsError if it holds a run of another scenario or replication.
     """
@@ -195,7 +196,7 @@ def is_whole(folder: Path, scenario_sha256: str, replication: int, *, report: bo
         return False
     try:
         run = read_run(folder)
-        for table in TABLES:
+        for table in tables_of(run["schema"]):
             pq.read_metadata(folder / f"{table.name}.parquet")
     except (ResultsError, OSError, pa.ArrowException):
         return False
@@ -229,6 +230,7 @@ _WORDS = {
     "replications": "its replications differ",
     "figures": "it was begun with the other choice of --figures/--no-figures",
     "l2sim": "it was begun with another version of l2sim",
+    "results_schema": "it was begun by an l2sim that writes other tables",
 }
 
 

@@ -92,18 +92,46 @@ def read_run(folder: Path) -> dict[str, Any]:
             f"{path}: schema must be at most {SCHEMA_VERSION} (got {version}): "
             "written by a newer l2sim, upgrade to read it"
         )
+    for key, kind, words in (
+        ("scenario", dict, "a mapping"),
+        ("order", list, "a list"),
+        ("systems", dict, "a mapping"),
+    ):
+        if not isinstance(run.get(key), kind):
+            raise ResultsError(f"{path}: {key} must be {words} (got {run.get(key)!r:.40}): the file is damaged")
+    lost = [name for name in run["order"] if "summary" not in run["systems"].get(name, {})]
+    if lost:
+        raise ResultsError(f"{path}: systems has no summary of {lost[0]!r:.40}: the file is damaged")
     return dict(run)
 
 
 def read_table(folder: Path, name: str) -> pa.Table:
-    """One table of a run folder; raises ResultsError where it is missing or damaged."""
+    """One table of a run folder; raises ResultsError where it is missing, damaged or of an older schema.
+
+    A run folder is written whole, so that a table or column that is not there means an older schema or a file that
+    somebody removed; the message says which.
+    """
     path = folder / f"{name}.parquet"
     try:
-        return pq.read_table(path)
+        table = pq.read_table(path)
     except FileNotFoundError as error:
-        raise ResultsError(f"{path}: is missing from the run folder") from error
+        since = next((known.since for known in TABLES if known.name == name), 1)
+        raise ResultsError(f"{path}: is missing from the run folder{_if_older(folder, since)}") from error
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(f"{path}: cannot be read, it is damaged or cut short: {error}") from error
+    wanted = next((known.names for known in TABLES if known.name == name), ())
+    lacking = [column for column in wanted if column not in table.column_names]
+    if lacking:
+        raise ResultsError(f"{path}: has no column {', '.join(lacking)}{_if_older(folder)}")
+    return table
+
+
+def _if_older(folder: Path, since: int = SCHEMA_VERSION) -> str:
+    """What an older schema has to do with something that is there `since` one; nothing for a folder that new."""
+    schema = read_run(folder)["schema"]
+    if schema >= since:
+        return ""
+    return f": written by an older l2sim (schema {schema}, this one writes {SCHEMA_VERSION}); run it again"
 
 
 def export_csv(run_folder: Path, out: Path, *, force: bool = False) -> tuple[Path, ...]:

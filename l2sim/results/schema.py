@@ -6,8 +6,12 @@ Files, docs and readers are made from these definitions; a column that is not he
 from dataclasses import dataclass
 from enum import StrEnum
 
-SCHEMA_VERSION = 1
-"""Raised when a column or a key of `run.json` changes its meaning; readers refuse newer ones."""
+SCHEMA_VERSION = 2
+"""Raised with every change of a table, a column or a key of `run.json`, whatever the version of l2sim.
+
+Readers refuse newer ones. Of older ones they read what is there, and name what they ask for in vain. A sweep goes on
+only with the schema it was begun with.
+"""
 
 
 class Kind(StrEnum):
@@ -42,6 +46,8 @@ class Table:
     name: str
     meaning: str
     columns: tuple[Column, ...]
+    since: int = 1
+    """The first schema that has it: run folders of older ones are whole without it."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -186,6 +192,7 @@ ROUTERS = Table(
             nullable=True,
         ),
     ),
+    since=2,
 )
 
 SERIES = Table(
@@ -219,3 +226,12 @@ BALANCES = Table(
 )
 
 TABLES = (PAYMENTS, BATCHES, BLOCKS, CHANNELS, ROUTERS, SERIES, BALANCES)
+
+
+def tables_of(schema: int) -> tuple[Table, ...]:
+    """The tables that a run folder of that schema has.
+
+    >>> [table.name for table in tables_of(SCHEMA_VERSION) if table not in tables_of(1)]
+    ['routers']
+    """
+    return tuple(table for table in TABLES if table.since <= schema)

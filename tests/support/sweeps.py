@@ -65,6 +65,7 @@ def made_up_run(key: RunKey) -> dict[str, Any]:
     return {
         "schema": SCHEMA_VERSION,
         "complete": True,
+        "scenario": {"name": "made-up"},
         "scenario_sha256": f"sha of {key.point}",
         "replication": key.replication,
         "order": ["system"],

@@ -23,6 +23,7 @@ from l2sim.experiment.manifest import RunKey
 from l2sim.experiment.run import run_scenario
 from l2sim.experiment.stopping import StoppingRule
 from l2sim.experiment.sweep import Sweep, SweepInterrupted, fill, open_sweep, sweep
+from l2sim.results.schema import SCHEMA_VERSION, TABLES, tables_of
 from l2sim.scenario.variation import varied
 from tests.shared import ROOT
 from tests.support.dying import die_always, die_once
@@ -176,6 +177,27 @@ def test_a_manifest_that_is_damaged_or_newer_is_refused(tmp_path: Path) -> None:
             open_sweep(tmp_path)
     with pytest.raises(ResultsError, match="is not a sweep"):
         open_sweep(tmp_path / "nowhere")
+
+
+def test_a_sweep_of_another_schema_is_read_and_not_gone_on_with(tmp_path: Path) -> None:
+    usual: dict[str, Any] = {"out": tmp_path / "sweep", "executor": "serial", "figures": False, "resume": True}
+    sweep(tiny(), {"workload.users": [6, 8]}, **usual)
+    manifest = tmp_path / "sweep" / "manifest.json"
+    older = json.loads(manifest.read_text()) | {"results_schema": SCHEMA_VERSION - 1}
+    manifest.write_text(json.dumps(older))
+    for run in (tmp_path / "sweep" / "points").iterdir():
+        (run / "run.json").write_text(json.dumps(json.loads((run / "run.json").read_text()) | {"schema": 1}))
+        for table in set(TABLES) - set(tables_of(1)):
+            (run / f"{table.name}.parquet").unlink()
+    before = sweep_bytes(tmp_path / "sweep")
+    with pytest.raises(
+        ResultsError, match=r"holds a different sweep \(it was begun by an l2sim that writes other tables"
+    ):
+        sweep(tiny(), {"workload.users": [6, 8]}, **usual)
+    assert sweep_bytes(tmp_path / "sweep") == before
+    read = open_sweep(tmp_path / "sweep")
+    assert len(read.runs) == 2, "its runs are whole as they were written"
+    assert read.table().num_rows == 4
 
 
 def test_a_run_of_another_scenario_in_a_points_place_is_refused(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """Run folders: whole or not at all, never overwritten by chance, clear when damaged."""
 
 import errno
+import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 from l2sim.errors import ResultsError
@@ -15,11 +18,12 @@ from l2sim.money import Asset
 from l2sim.results.data import RunData
 from l2sim.results.folder import export_csv, read_run, read_table, write_folder, write_tables
 from l2sim.results.recorder import Recorder, Rows
-from l2sim.results.schema import BATCHES, CHANNELS, SCHEMA_VERSION, TABLES
+from l2sim.results.schema import BATCHES, CHANNELS, SCHEMA_VERSION, TABLES, tables_of
 from l2sim.results.tables import arrow_schema, payments_table, rows_table, stack
 from tests.support.worlds import PRICES, workload
 
-RUN = {"schema": SCHEMA_VERSION, "scenario": {"name": "x"}, "order": ["a", "b"], "systems": {}}
+SYSTEMS: dict[str, Any] = {name: {"kind": "made up", "summary": {}} for name in ("a", "b")}
+RUN = {"schema": SCHEMA_VERSION, "scenario": {"name": "x"}, "order": ["a", "b"], "systems": SYSTEMS}
 
 
 def tables() -> dict[str, pa.Table]:
@@ -128,6 +132,9 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_and_what_a_living_one_
         ("{", "cannot be read"),
         ("[]", "has no schema number"),
         (json.dumps({"schema": SCHEMA_VERSION + 1}), "written by a newer l2sim, upgrade to read it"),
+        (json.dumps({"schema": SCHEMA_VERSION}), r"scenario must be a mapping \(got None\): the file is damaged"),
+        (json.dumps({**RUN, "order": "a"}), r"order must be a list \(got 'a'\)"),
+        (json.dumps({**RUN, "systems": {"a": SYSTEMS["a"]}}), "systems has no summary of 'b'"),
     ],
 )
 def test_a_damaged_run_file_is_a_clear_message(tmp_path: Path, text: str, message: str) -> None:
@@ -148,6 +155,36 @@ def test_a_missing_or_truncated_table_is_a_clear_message(tmp_path: Path) -> None
         read_table(tmp_path / "run", "payments")
     with pytest.raises(ResultsError, match="is not a run folder"):
         read_run(tmp_path)
+
+
+def test_a_run_of_an_older_schema_is_read_and_what_it_lacks_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "run")
+    new = [table for table in TABLES if table not in tables_of(1)]
+    assert new
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**RUN, "schema": 1}))
+    for table in new:
+        (tmp_path / "run" / f"{table.name}.parquet").unlink()
+    older = f"written by an older l2sim .schema 1, this one writes {SCHEMA_VERSION}.; run it again"
+    assert read_table(tmp_path / "run", "payments").num_rows
+    with pytest.raises(ResultsError, match=rf"{new[0].name}\.parquet: is missing from the run folder: {older}"):
+        read_table(tmp_path / "run", new[0].name)
+    narrow = read_table(tmp_path / "run", "payments").drop_columns(["fee_usd"])
+    pq.write_table(narrow, tmp_path / "run" / "payments.parquet")
+    with pytest.raises(ResultsError, match=rf"payments\.parquet: has no column fee_usd: {older}"):
+        read_table(tmp_path / "run", "payments")
+
+
+FINGERPRINTS = {2: "58fa2587fc81e086"}
+"""By schema: of the names, types, units and nullability of every column."""
+
+
+def test_no_table_changes_without_a_new_schema_number() -> None:
+    """After a change of the tables, raise SCHEMA_VERSION, give a new table its `since`, and add the new fingerprint."""
+    columns = [(t.name, c.name, c.kind.value, c.unit, c.nullable) for t in TABLES for c in t.columns]
+    found = hashlib.sha256(json.dumps(columns).encode()).hexdigest()[:16]
+    assert max(FINGERPRINTS) == SCHEMA_VERSION
+    assert FINGERPRINTS[SCHEMA_VERSION] == found
+    assert max(table.since for table in TABLES) <= SCHEMA_VERSION
 
 
 def test_csv_export_writes_every_table_and_refuses_to_overwrite(tmp_path: Path) -> None:
