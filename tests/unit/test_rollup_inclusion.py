@@ -119,6 +119,14 @@ def test_forced_payments_come_through_l1_at_l1s_price(kind: str) -> None:
     assert spent.fee == record.fee[refused].sum()
     assert record.fee[refused].min() > 5 * record.fee[~refused].max()
     assert system.left
+    # L1 held them before L2 did, each in the block of its own transaction; the others came with their batch.
+    blocks = world.recorder.blocks.columns
+    of_payments = [time_ns for time_ns, fees in zip(blocks["time_ns"], blocks["fees"], strict=True) if fees]
+    assert set(record.included_ns.tolist()) <= set(of_payments)
+    assert (record.included_ns[refused] < record.assured_ns[refused]).all()
+    assert (record.included_ns[~refused] > record.assured_ns[~refused]).all()
+    assert (record.included_ns < record.l1_final_ns).all()
+    assert (record.l1_final_ns - record.included_ns).max() <= 95 * 12 * NS_PER_S
     assert (record.final_ns >= record.included_ns).all()
 
 

@@ -97,6 +97,8 @@ class Refusals:
         self._pay_on_l1(receipt.fee)
         if self._forced is None:
             return
+        self._world.recorder.payments.included_ns[payment] = receipt.time_ns
+        self._chain.finalize(receipt, lambda _: self._l1_final(payment))
         done = False
 
         def enter(must: bool) -> None:
@@ -110,3 +112,6 @@ class Refusals:
             self._chain.confirm(receipt, self._confirmations, lambda _: enter(must=False))
         else:
             self._world.environment.call_at(receipt.time_ns + ns(self._forced.window_s), lambda: enter(must=True))
+
+    def _l1_final(self, payment: int) -> None:
+        self._world.recorder.payments.l1_final_ns[payment] = self._world.environment.now

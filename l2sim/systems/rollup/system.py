@@ -13,6 +13,7 @@ from l2sim.errors import InputError, InvariantError
 from l2sim.l1.base import Chain, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS, transaction_gas
+from l2sim.results.recorder import NEVER, Ints
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.rollup.accounts import Accounts, StateTree
 from l2sim.systems.rollup.batcher import Batch, Batcher
@@ -181,7 +182,7 @@ class RollupSystem(PaymentSystem):
             self.leaving.stays(user)
 
     def _included(self, batch: Batch, receipt: Receipt) -> None:
-        self._record.included_ns[batch.payments] = receipt.time_ns
+        _fill(self._record.included_ns, batch.payments, receipt.time_ns)
         self.sequencer.fees.batch_posted(receipt.time_ns // NS_PER_S, batch.gas_fee_wei + batch.blob_fee_wei)
         self._unfinal += 1
         self._ethereum.finalize(receipt, lambda _: self._l1_final(batch))
@@ -189,7 +190,7 @@ class RollupSystem(PaymentSystem):
 
     def _l1_final(self, batch: Batch) -> None:
         self._unfinal -= 1
-        self._record.l1_final_ns[batch.payments] = self.world.environment.now
+        _fill(self._record.l1_final_ns, batch.payments, self.world.environment.now)
 
     def _final(self, batch: Batch, time_ns: int) -> None:
         self._record.final_ns[batch.payments] = time_ns
@@ -249,3 +250,8 @@ class RollupSystem(PaymentSystem):
     def server_busy_ns(self) -> Mapping[str, int]:
         """CPU time of the sequencer, and the provers' time."""
         return {"sequencer": self.sequencer.busy_ns, **self.settlement.server_busy_ns}
+
+
+def _fill(times_ns: Ints, payments: Ints, time_ns: int) -> None:
+    """Write a time of payments that have none yet: those that came through L1 were there before their batch."""
+    times_ns[payments[times_ns[payments] == NEVER]] = time_ns
