@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from l2sim.config import Config
 from l2sim.crypto.profiles import DEFAULT_PROFILE, ProfileError, load_profile
 from l2sim.errors import Problem, ScenarioError
+from l2sim.l1.bitcoin.config import BitcoinConfig
 from l2sim.l1.config import ChainConfig
 from l2sim.money import CENTS_PER_USD, Prices
 from l2sim.scenario.document import KeyPath
@@ -131,6 +132,17 @@ class Scenario(Config):
         except ProfileError as error:
             return self._checked((("cost_profile",), str(error), None))
         return self
+
+    @model_validator(mode="after")
+    def _lets_htlcs_end_in_channels(self) -> Self:
+        found: list[Found] = []
+        for name, system in self.systems.items():
+            chain = self.l1.get(system.l1)
+            if isinstance(system, LightningConfig) and isinstance(chain, BitcoinConfig):
+                rule = system.held_too_long(chain.block_interval_s)
+                if rule is not None:
+                    found.append((("systems", name, "nodes", "hold"), rule, None))
+        return self._checked(*found)
 
     def _checked(self, *found: Found) -> Self:
         if found:

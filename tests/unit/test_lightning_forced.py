@@ -15,6 +15,8 @@ from l2sim.systems.lightning.onchain.watchtower import TowerBill
 from tests.support.forced import BLOCK_NS, OneChannel
 from tests.support.lightning import SAT, line, on_graph, run_payments, run_whole, settings
 
+FULL = {"dance": "full", "confirmations": 1}
+
 
 def test_a_forced_close_pays_the_other_side_first_and_its_own_after_the_delay() -> None:
     one = OneChannel(600_000, 400_000, to_self_delay_blocks=144)
@@ -161,7 +163,7 @@ def test_failures_and_silent_routers_close_by_force_and_money_is_kept() -> None:
     rules = {"forced_per_channel_year": 2_000.0, "to_self_delay_blocks": 6}
     graph = line(*[(1_000_000, 1_000_000)] * 6)
     rows = [(60.0 * i, i % 6, (i + 2) % 7, 1_000 * SAT) for i in range(200)]
-    system = run_whole(on_graph(graph, rows, settings(onchain=rules), payments_s=14_400))
+    system = run_whole(on_graph(graph, rows, settings(channels=FULL, onchain=rules), payments_s=14_400))
     kinds = system.world.recorder.channels.columns["close_kind"]
     assert kinds.count("force") == system.forced.closed > 0
     closed = [kind is not None for kind in kinds]
@@ -187,9 +189,6 @@ def test_users_whose_routers_do_not_answer_leave_by_force(share: float) -> None:
     members = system.membership()
     assert (members.came_in, members.went_out) == (4, 4)
     assert np.isfinite(system.economics.operator_l1_share)
-
-
-FULL = {"dance": "full", "confirmations": 1}
 
 
 def test_htlcs_in_a_channel_that_fails_end_on_chain_and_payments_are_told() -> None:

@@ -1,12 +1,15 @@
 """Nodes that go away, connections that break in the middle of a dance, gossip that comes late, HTLCs that expire."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from l2sim.crypto.onion.failures import FailureCode
 from l2sim.engine import NS_PER_S, Streams
-from l2sim.errors import InvariantError
+from l2sim.errors import InvariantError, ScenarioError
 from l2sim.results.outcomes import Outcome
+from l2sim.scenario import load_scenario
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.gossip_config import StaggeredGossip
 from tests.properties.test_lightning_payments import random_network, random_rows
@@ -256,15 +259,49 @@ def test_commitments_that_do_not_agree_with_the_state_stop_the_run():
 
 
 @pytest.mark.parametrize(
-    ("channels", "nodes", "rule"),
+    ("channels", "others", "rule"),
     [
         ({"commit_interval_ms": 10}, {}, "commit_interval_ms must be 0 with dance: quick"),
-        ({}, {"availability": {}}, "availability must be left out with dance: quick"),
+        ({}, {"nodes": {"availability": {}}}, "availability must be left out with dance: quick"),
+        ({}, {"onchain": {"forced_per_channel_year": 1}}, "forced_per_channel_year needs channels.dance: full"),
     ],
 )
-def test_what_the_quick_dance_cannot_do_is_refused(channels, nodes, rule):
+def test_what_the_quick_dance_cannot_do_is_refused(channels, others, rule):
     with pytest.raises(ValueError, match=rule):
-        settings(channels=channels | {"dance": "quick"}, nodes=nodes)
+        settings(channels=channels | {"dance": "quick"}, **others)
+
+
+@pytest.mark.parametrize(
+    ("hold", "fits"),
+    [
+        ({"kind": "constant", "seconds": 900}, True),
+        ({"kind": "constant", "seconds": 1_200}, False),
+        ({"kind": "exponential", "mean_s": 40}, True),
+        ({"kind": "exponential", "mean_s": 60}, False),
+        ({"kind": "lognormal", "median_s": 60, "sigma": 0.4}, True),
+        ({"kind": "lognormal", "median_s": 60, "sigma": 1}, False),
+        ({"kind": "pareto", "mean_s": 60, "shape": 2}, False),
+    ],
+)
+def test_htlcs_that_could_outlive_their_expiry_need_the_full_dance(hold, fits):
+    def system(dance):
+        return settings(channels={"dance": dance}, nodes={"hold": hold}, payer={"multipath": {"hold_s": 120}})
+
+    # 18 blocks of ten minutes are left at the payee, of which a tenth is 1,080 seconds.
+    assert (system("quick").held_too_long(600) is None) == fits
+    assert system("full").held_too_long(600) is None
+    assert system("quick").held_too_long(60) is not None
+
+
+def test_a_scenario_in_which_they_could_is_refused_with_the_place(tmp_path):
+    text = Path("scenarios/quickstart.yaml").read_text(encoding="utf-8")
+    lightning = next(line for line in text.splitlines() if "kind: lightning" in line)
+    indent = lightning[: len(lightning) - len(lightning.lstrip())]
+    file = tmp_path / "held.yaml"
+    hold = f"{lightning}\n{indent}nodes:\n{indent}  hold: {{kind: constant, seconds: 7200}}"
+    file.write_text(text.replace(lightning, hold, 1), encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"held.yaml:\d+:\d+ systems\.\w+\.nodes\.hold: must be over within 1080 s"):
+        load_scenario(file)
 
 
 def test_latency_is_drawn_for_each_packet():

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from l2sim.config import Config
 from l2sim.systems.lightning.agents.config import AgentConfig, Leases, Splices
 from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, InstantGossip
-from l2sim.systems.lightning.node_config import Nodes
+from l2sim.systems.lightning.node_config import Nodes, rarely_longer_s
 from l2sim.systems.lightning.onchain.config import ChainRules
 from l2sim.systems.lightning.payer_config import LndPayer, Payer
 from l2sim.systems.lightning.topology.config import (
@@ -147,7 +147,8 @@ class Channels(Config):
     dance: Literal["quick", "full"] = "quick"
     """How HTLCs enter and leave commitments (BOLT 2). `quick`: each by six messages of its own, as if it were alone
     in the channel. `full`: message by message with both sides' commitments, where a side has one unrevoked
-    signature at most and HTLCs wait for and share the next. Alone in a channel, both take the same time."""
+    signature at most and HTLCs wait for and share the next. Alone in a channel, both take the same time. Only `full`
+    takes channels on chain that have HTLCs in them; what could need that is refused with `quick`."""
     commit_interval_ms: float = Field(0.0, ge=0, le=60_000)
     """How long a node gathers its updates before it signs them (LND 50, CLN 10). Only `dance: full`."""
     commit_batch: int = Field(10, ge=1, le=966)
@@ -213,3 +214,28 @@ class LightningConfig(Config):
         if self.onchain.update_fee is not None and self.channels.dance != "full":
             raise ValueError("onchain.update_fee needs channels.dance: full (got quick)")
         return self
+
+    @model_validator(mode="after")
+    def _forces_htlcs_on_chain_in_full_dances(self) -> Self:
+        # Quick dances overlap: they know no commitment of one side that says which HTLCs are in it.
+        if self.onchain.forced_per_channel_year and self.channels.dance != "full":
+            raise ValueError("onchain.forced_per_channel_year needs channels.dance: full (got quick)")
+        return self
+
+    def held_too_long(self, block_interval_s: float) -> str | None:
+        """What is wrong with how long payees hold, on a chain with a block that often; None if nothing.
+
+        With quick dances no HTLC goes on chain, so none may outlive its expiry: a tenth of the blocks that are left at
+        the payee, on average, is passed by none of a thousand million.
+        """
+        if self.channels.dance == "full":
+            return None
+        multipath = self.payer.multipath
+        longest_s = rarely_longer_s(self.nodes.hold) + (multipath.hold_s if multipath.parts > 1 else 0)
+        most_s = self.payer.final_cltv_blocks * block_interval_s / 10
+        if longest_s <= most_s:
+            return None
+        return (
+            f"must be over within {most_s:g} s, a tenth of payer.final_cltv_blocks, with channels.dance: quick, "
+            f"payer.multipath.hold_s included; {longest_s:g} s may pass. Use channels.dance: full"
+        )

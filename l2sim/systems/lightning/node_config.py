@@ -1,6 +1,7 @@
 """Settings of what nodes do by themselves: when they are there, how long payees hold, how often something breaks."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -55,6 +56,26 @@ class ParetoTime(Config):
 
 
 Time = Annotated[ConstantTime | ExponentialTime | LognormalTime | ParetoTime, Field(discriminator="kind")]
+
+RARE: Final = 1e-9
+RARE_NORMAL: Final = 5.998  # standard deviations that a normal variable passes with that probability
+
+
+def rarely_longer_s(time: Time) -> float:
+    """What one draw of a thousand million passes, in seconds.
+
+    >>> round(rarely_longer_s(ExponentialTime(kind="exponential", mean_s=10)))
+    207
+    """
+    match time:
+        case ConstantTime(seconds=seconds):
+            return seconds
+        case ExponentialTime(mean_s=mean):
+            return mean * -math.log(RARE)
+        case LognormalTime(median_s=median_s, sigma=sigma):
+            return float(median_s * math.exp(RARE_NORMAL * sigma))
+        case ParetoTime(mean_s=mean, shape=shape):
+            return float(mean * (shape - 1) * (RARE ** (-1 / shape) - 1))
 
 
 class Availability(Config):

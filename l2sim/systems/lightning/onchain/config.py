@@ -68,7 +68,7 @@ class ChainRules(Config):
     """Blocks that who publishes a commitment waits for its own money (BOLT 2; LND 144 to 2016, CLN 144, eclair 720)."""
     forced_per_channel_year: float = Field(0.0, ge=0, le=10_000)
     """Channels that one side forces on chain for reasons of its own (lost data, bugs, a peer that is gone), per
-    channel and year, evenly over all channels that are open."""
+    channel and year, evenly over all channels that are open. Needs `channels.dance: full`."""
     uncooperative_share: float = Field(0.0, ge=0, le=1)
     """Share of leaving users whose router does not answer: they close by force."""
     claim_blocks: int = Field(16, ge=0, le=2_016)
