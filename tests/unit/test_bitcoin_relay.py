@@ -160,6 +160,17 @@ def test_a_full_mempool_evicts_the_cheapest_and_keeps_such_out_for_a_while() -> 
     assert chain.submit(bitcoin_tx(51, 100_000, weight_wu=400_000)) is None
 
 
+def test_a_parent_that_was_evicted_may_come_back_with_a_child() -> None:
+    _, chain, _ = bitcoin(min_relay_sat_per_kvb=1_000)
+    parent, child = spend(1, 10, COIN), spend(2, 5_000, output(1))
+    assert chain.submit_with_child(parent, child) is None
+    chain._drop(chain._entry(child.txid), Drop.EVICTED)
+    chain._drop(chain._entry(parent.txid), Drop.EVICTED)
+    assert chain.submit(child) is Refusal.MISSING_INPUTS
+    assert chain.submit_with_child(parent, child) is None
+    assert chain.pending == 2
+
+
 def test_background_and_system_share_a_full_mempool() -> None:
     environment, chain, _ = bitcoin(
         seed=2, background={"load": 4.0, "burn_in_blocks": 20}, mempool={"limit_vbyte": 3_000_000}

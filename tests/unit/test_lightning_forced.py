@@ -107,6 +107,36 @@ def test_an_htlc_not_worth_its_fee_ends_when_its_source_should_have_it_back() ->
     assert one.home.given_up_sat == 800
 
 
+def test_a_payment_does_not_wait_for_an_htlc_whose_bid_the_market_has_left_behind() -> None:
+    one = OneChannel(5_000_000, 5_000_000, to_self_delay_blocks=10)
+    one.htlcs.offer(0, 5_000, expiry=5)
+    one.home.force(0, 0)
+    one.run(4)
+    rate = one.chain.feerate_sat_per_kvb
+    one.chain.feerate_sat_per_kvb = lambda target: 1_000 if one.chain.height < 6 else 40_000  # type: ignore[method-assign]
+    fill = one.chain._mempool.fill
+    one.chain._mempool.fill = lambda *_: fill(0, None)  # type: ignore[method-assign]  # no block takes it
+    one.run(18)
+    assert not one.htlcs.ends
+    one.run(3)
+    assert one.htlcs.ends == {0: False}
+    assert not one.closed  # its output is still bid for
+    one.chain.feerate_sat_per_kvb, one.chain._mempool.fill = rate, fill  # type: ignore[method-assign]
+    one.run(60)
+    one.check()
+
+
+def test_the_other_side_pays_for_a_commitment_in_which_its_publisher_has_nothing() -> None:
+    dear = {"background": {"load": 3.0, "median_sat_per_vb": 20.0}}
+    one = OneChannel(1_070, 999_000, chain=dear, to_self_delay_blocks=10, commitment_target_blocks=2)
+    closing = one.home.force(0, 0)
+    assert closing is not None
+    assert closing.commitment.to_local_vout is None
+    one.run(60)
+    one.check()
+    assert one.home.entered_msat > 0
+
+
 def breached(victim: dict[str, Any], chain: dict[str, Any] | None = None) -> tuple[OneChannel, Breaches]:
     """Side 0 once owned 900,000 sat of a million and publishes that when 200,000 are left."""
     one = OneChannel(900_000, 100_000, chain=chain, to_self_delay_blocks=20, feerate=1_000)

@@ -5,9 +5,10 @@ import pytest
 
 from l2sim.crypto.bitcoin.transaction import Transaction
 from l2sim.l1.bitcoin.config import BitcoinConfig
+from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import PaymentRecord
 from l2sim.systems.lightning.system import LightningSystem
-from tests.support.lightning import SAT, line, run_whole, settings
+from tests.support.lightning import SAT, line, on_graph, run_payments, run_whole, settings
 from tests.support.worlds import workload, world
 
 CALM = {"block_times": "clocked", "background": {"load": 0.0}}
@@ -146,3 +147,28 @@ def test_mutual_and_forced_closes_of_users_agree_with_the_model():
     assert modelled.work == real.work
     assert real._signer.counts.made == real.work.ecdsa_signs
     assert real._signer.counts.verified == real.work.ecdsa_verifies
+
+
+def test_the_payer_of_an_htlc_that_its_payee_claims_too_late_reads_no_failure():
+    system = on_graph(
+        line((1_000_000, 1_000_000)), [(1.0, 0, 1, 20_000 * SAT)], settings(channels=FULL), crypto="real",
+        payments_s=86_400,
+    )  # fmt: skip
+    network, environment = system.htlcs, system.world.environment
+
+    def look() -> None:
+        link = network._links.get(0)
+        begun = [] if link is None else [key for key, htlc in link.htlcs.items() if htlc.removing]
+        if begun:
+            network.take_on_chain(0, 0)
+            network.resolve(*begun[0], fulfilled=False)
+        else:
+            environment.call_in(10**6, look)
+
+    environment.call_at(system.world.horizon.payments_ns, look)
+    run_payments(system)
+    assert system.settled
+    record = system.world.recorder.payments
+    assert record.outcome[0] == Outcome.COMPLETED  # the payee gave the preimage away; the money went back
+    assert (record.fee[0], system.payments.fees_msat) == (0, 0)
+    assert system.state.balance_msat.tolist() == [1_000_000 * SAT] * 2

@@ -108,7 +108,7 @@ class BitcoinChain(Ledger):
         """
         floor = self._floor_sat_per_kvb()
         together_sat = parent.fee_sat + child.fee_sat
-        refusal = self._refuse(parent, 0) or self._refuse(child, floor)
+        refusal = self._refuse(parent, 0) or self._refuse(child, floor, parent.txid)
         if refusal is None and together_sat < fee_sat(parent.weight_wu + child.weight_wu, floor):
             refusal = Refusal.FEE_TOO_LOW
         if refusal is None:
@@ -120,8 +120,10 @@ class BitcoinChain(Ledger):
             self._drop(self._entry(parent.txid), None)
         return refusal
 
-    def _refuse(self, transaction: BitcoinTransaction, floor_sat_per_kvb: int) -> Refusal | None:
-        """Why nodes would not look at it any further."""
+    def _refuse(
+        self, transaction: BitcoinTransaction, floor_sat_per_kvb: int, parent: bytes | None = None
+    ) -> Refusal | None:
+        """Why nodes would not look at it any further; `parent` comes with it, and may have been dropped before."""
         if len(transaction.txid) != 32:
             raise ValueError(f"txid must be 32 bytes (got {len(transaction.txid)})")
         if transaction.weight_wu < 1 or transaction.fee_sat < 0:
@@ -142,7 +144,7 @@ class BitcoinChain(Ledger):
             spender = self._spent.get(point)
             if spender is not None:
                 return Refusal.ALREADY_KNOWN if spender == transaction.txid else Refusal.ALREADY_SPENT
-            if point.txid in self._gone:
+            if point.txid in self._gone and point.txid != parent:
                 return Refusal.MISSING_INPUTS
         return None
 

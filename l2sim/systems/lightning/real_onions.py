@@ -108,9 +108,13 @@ class Onions:
 
     def read_failure(self, attempt: "Attempt", hop: int, refusal: Refusal) -> None:
         """Unwrap the failure packet and check whom it names and why."""
-        packet = self._packets.pop(attempt)
         if hop == 0:
+            if attempt.left == 0:
+                self._packets.pop(attempt, None)
             return  # the payer knows by itself: its peer could not read the onion, or its channel is on chain
+        packet = self._packets[attempt]
+        if attempt.left == 0:  # else the rest of the route goes on without it: a channel between went on chain
+            del self._packets[attempt]
         if packet.failure is None:
             raise InvariantError(f"payment {attempt.payment}: a failed attempt must bring a failure packet")
         returned = unwrap_failure(packet.shared_secrets, packet.failure)

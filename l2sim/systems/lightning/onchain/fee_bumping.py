@@ -37,6 +37,11 @@ class Wish:
     parent_fee_sat: int = 0
 
 
+def costs_too_much(chain: BitcoinChain, spending: Spending, budget_sat: int) -> bool:
+    """Whether a transaction would cost more than that in any of the blocks that wallets look ahead."""
+    return fee_sat(spending.weight_wu, chain.feerate_sat_per_kvb(NO_HURRY_BLOCKS)) > budget_sat
+
+
 class Bumper:
     """Sends one wished transaction and raises its fee until it, or what beats it, is in a block.
 
@@ -80,6 +85,11 @@ class Bumper:
     def waits(self) -> bool:
         """Whether a version of it is in the mempool."""
         return self._txid is not None and self._chain.waits(self._txid)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether even a bid without hurry would cost more than the budget."""
+        return costs_too_much(self._chain, self._wish.spending, self._wish.budget_sat)
 
     def _rate(self) -> int:
         """The fee rate to bid now, sat/kvB."""

@@ -3,15 +3,14 @@
 Whoever published the commitment goes through an HTLC-success or HTLC-timeout transaction, whose fee a wallet adds,
 and waits for its delay; the other side spends the output directly. Both may be in the mempool at once: the one that
 pays more replaces the other, whichever is in a block first has it. Where neither is worth its fee, even without hurry,
-the output is left where it is, and the payment is told when its source should have had it back.
+the payment is told that it failed when its source should have had it back; an output that nobody bid for is left.
 """
 
 from typing import TYPE_CHECKING, Final
 
 from l2sim.crypto.bitcoin.htlc import HtlcOutput
 from l2sim.l1.base import Receipt
-from l2sim.l1.bitcoin.fees import fee_sat
-from l2sim.systems.lightning.onchain.fee_bumping import NO_HURRY_BLOCKS, Bumper, Wish
+from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish, costs_too_much
 from l2sim.systems.lightning.onchain.transactions import (
     BLOCK_DELAY_OF_ANCHORS,
     ForcedHtlc,
@@ -52,6 +51,7 @@ class HtlcClaim:
         self._bumpers: dict[bool, Bumper] = {}
         """By whether with the preimage."""
         self._over = False
+        self._told = False
         self._look()
 
     def _look(self) -> None:
@@ -61,15 +61,23 @@ class HtlcClaim:
         chain.wait_for_height(chain.height + 1, lambda _: self._look())
         assert home.htlcs is not None  # without HTLCs on chain there is nothing to look at
         deadline = self._htlc.expiry_blocks + TIMEOUT_DEADLINE_BLOCKS
-        if True not in self._bumpers and home.htlcs.knows_preimage(self._attempt, self._hop):
+        if True not in self._bumpers and not self._told and home.htlcs.knows_preimage(self._attempt, self._hop):
             self._claim(1 - self._htlc.side, self._htlc.expiry_blocks, 0)
         if False not in self._bumpers and chain.height >= self._htlc.expiry_blocks:
             # A locktime of the expiry lets the transaction into the block after that height.
             self._claim(self._htlc.side, deadline, self._htlc.expiry_blocks + 1)
-        if not self._bumpers and chain.height >= deadline:
-            self._over = True
-            home.htlcs.resolve(self._attempt, self._hop, fulfilled=False)
-            home.give_up(self._closing, self._output.value_sat)
+        if not self._told and chain.height >= deadline and all(one.hopeless for one in self._bumpers.values()):
+            self._tell(fulfilled=False)
+            if not self._bumpers:
+                self._over = True
+                home.give_up(self._closing, self._output.value_sat)
+
+    def _tell(self, *, fulfilled: bool) -> None:
+        """The HTLC has ended for the payment; what becomes of its output after that is the channel's alone."""
+        if not self._told:
+            self._told = True
+            assert self._home.htlcs is not None  # as above
+            self._home.htlcs.resolve(self._attempt, self._hop, fulfilled=fulfilled)
 
     def _claim(self, side: int, deadline_height: int, valid_from_height: int) -> None:
         """Send `side` after the output, if it is worth it: by a second-stage transaction if it published."""
@@ -86,7 +94,7 @@ class HtlcClaim:
         else:
             spending = sweep(*place, [direct_claim(output, self._htlc.preimage)], (Key.HTLC,))
         budget_sat = int(output.value_sat * home.rules.budget_share)
-        if fee_sat(spending.weight_wu, home.chain.feerate_sat_per_kvb(NO_HURRY_BLOCKS)) > budget_sat:
+        if costs_too_much(home.chain, spending, budget_sat):
             return
         wish = Wish(
             spending,
@@ -108,8 +116,7 @@ class HtlcClaim:
         for bumper in self._bumpers.values():
             bumper.stop()
         home, closing = self._home, self._closing
-        assert home.htlcs is not None
-        home.htlcs.resolve(self._attempt, self._hop, fulfilled=fulfilled)
+        self._tell(fulfilled=fulfilled)
         if by_owner:
             closing.from_wallet(fee)
             claim = second_stage_sweep(closing.commitment, self._output, txid)

@@ -1,4 +1,7 @@
-"""A commitment on its way into a block: by its own fee, or pushed by a child that spends its publisher's anchor."""
+"""A commitment on its way into a block: by its own fee, or pushed by a child that spends an anchor.
+
+That is its publisher's, or the other side's where the publisher has nothing in it, and so no anchor.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -67,19 +70,22 @@ class Publisher:
                 deadlines.append(htlc.expiry_blocks)
         return min(deadlines, default=None)
 
-    def _budget_sat(self, closing: Closing) -> int:
-        """What getting the commitment in may cost: a share of all that its publisher has in it."""
+    def _budget_sat(self, closing: Closing, side: int) -> int:
+        """What getting the commitment in may cost: a share of all that the side which pays has in it."""
         home = self._home
-        balance_msat = int(home.state.balance_msat[2 * closing.channel + closing.side])
+        balance_msat = int(home.state.balance_msat[2 * closing.channel + side])
         at_stake_msat = balance_msat + sum([htlc.amount_msat for htlc in closing.htlcs])
         return int(at_stake_msat / MSAT_PER_SAT * home.rules.budget_share)
 
     def _child(self, closing: Closing) -> Spending | None:
-        """The child through the publisher's anchor, if it has one."""
-        if closing.commitment.owner_anchor_vout is None:
+        """The child through the publisher's anchor, or through the other side's; None if there is none."""
+        commitment = closing.commitment
+        by_owner = commitment.owner_anchor_vout is not None
+        if not by_owner and commitment.peer_anchor_vout is None:
             return None
         name = f"{self._home.name}/anchor/{closing.channel}"
-        return anchor_child(name, closing.channel, closing.side, closing.commitment)
+        side = closing.side if by_owner else 1 - closing.side
+        return anchor_child(name, closing.channel, side, commitment, owner=by_owner)
 
     def _bid_for_child(self, closing: Closing, parent: BitcoinTransaction) -> Bumper | None:
         """Pay for the commitment by a child, as soon as and as far as the market asks for it."""
@@ -92,10 +98,12 @@ class Publisher:
         if fee_sat(parent.weight_wu, home.chain.feerate_sat_per_kvb(blocks)) <= parent.fee_sat:
             return None  # it pays enough by itself for now
         wish = Wish(
-            child, self._budget_sat(closing), closing.purpose, target, deadline_height=deadline,
+            child, self._budget_sat(closing, child.side), closing.purpose, target, deadline_height=deadline,
             parent_wu=parent.weight_wu, parent_fee_sat=parent.fee_sat,
         )  # fmt: skip
-        return home.bump(wish, lambda _, __, fee: self._child_in(closing, fee), lambda: self._child_done(closing))
+        return home.bump(
+            wish, lambda _, __, fee: self._child_in(closing, child.side, fee), lambda: self._child_done(closing)
+        )
 
     def _publish_with_child(self, closing: Closing, parent: BitcoinTransaction) -> None:
         home, child = self._home, self._child(closing)
@@ -103,19 +111,19 @@ class Publisher:
             return
         rate = home.chain.feerate_sat_per_kvb(home.rules.commitment_target_blocks)
         fee = fee_sat(parent.weight_wu + child.weight_wu, rate) - parent.fee_sat
-        if fee > self._budget_sat(closing):
+        if fee > self._budget_sat(closing, child.side):
             return
         home.chain.submit_with_child(
             parent,
             BitcoinTransaction(home.version(child, fee), child.weight_wu, fee, closing.purpose, child.spends),
             lambda receipt: self._confirmed(closing, receipt),
-            lambda _: self._child_in(closing, fee),
+            lambda _: self._child_in(closing, child.side, fee),
         )
 
-    def _child_in(self, closing: Closing, fee: int) -> None:
+    def _child_in(self, closing: Closing, side: int, fee: int) -> None:
         closing.from_wallet(fee)
         closing.anchors_sat -= ANCHOR_SAT
-        closing.paid_out_sat[closing.side] += ANCHOR_SAT
+        closing.paid_out_sat[side] += ANCHOR_SAT
         self._child_done(closing)
 
     def _child_done(self, closing: Closing) -> None:

@@ -160,9 +160,9 @@ def sweep(
     return Spending(name, channel, side, commitment, weight_wu, tuple(claims), keys)
 
 
-def anchor_child(name: str, channel: int, side: int, commitment: Commitment) -> Spending:
-    """The side that published the commitment pays for it through its anchor, with a coin of its wallet."""
-    claim = anchor_claim(commitment, owner=True)
+def anchor_child(name: str, channel: int, side: int, commitment: Commitment, *, owner: bool) -> Spending:
+    """A side pays for the commitment through its anchor, with a coin of its wallet: who published it, or the other."""
+    claim = anchor_claim(commitment, owner=owner)
     weight_wu = sweep_weight_wu([claim], [WALLET_SCRIPT]) + WALLET_INPUT_WU
     return Spending(name, channel, side, commitment, weight_wu, (claim,), (Key.FUNDING,), by_wallet=True)
 
