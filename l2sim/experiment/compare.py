@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from l2sim.errors import ResultsError
 from l2sim.experiment.manifest import MANIFEST_FILE
-from l2sim.experiment.metrics import HEADLINE, check_metric
+from l2sim.experiment.metrics import HEADLINE, Value, check_metric
 from l2sim.experiment.replicate import Replications, replicate, replications_of
 from l2sim.experiment.result import Result
-from l2sim.experiment.statistics import Interval, interval, paired_where_known
+from l2sim.experiment.statistics import Interval, interval, known_pairs, paired
 from l2sim.experiment.sweep import Sweep, open_sweep, ordered_systems
 from l2sim.experiment.tables import write_table
 from l2sim.report.origin import UNKNOWN, ComparedRun, Origin
@@ -161,11 +161,18 @@ def compare_systems(found: Replications, baseline: str | None, metrics: Sequence
     rows = []
     for metric in metrics:
         for second in found.systems:
-            change = found.difference(metric, first, second) if second != first else None
-            a, b = found.interval(first, metric), found.interval(second, metric)
-            if change is not None and a is not None and b is not None:
-                rows.append(Difference(metric, first, second, a.mean, b.mean, change))
+            if second != first:
+                values = (found.values(system, metric) for system in (first, second))
+                rows += _difference(metric, first, second, *values)
     return Comparison(f"{found.name}: difference from {first}", found.count, tuple(rows))
+
+
+def _difference(
+    metric: str, first: str, second: str, first_values: Sequence[Value], second_values: Sequence[Value]
+) -> list[Difference]:
+    """The difference, and both means, over the replications in which both were measured; nothing without any."""
+    a, b = known_pairs(first_values, second_values)
+    return [Difference(metric, first, second, interval(a).mean, interval(b).mean, paired(a, b))] if a else []
 
 
 def compare_runs(found: Sequence[Replications], metrics: Sequence[str]) -> Comparison:
@@ -184,12 +191,8 @@ def compare_runs(found: Sequence[Replications], metrics: Sequence[str]) -> Compa
         count = min(first.count, second.count)
         for metric in metrics:
             for system in common:
-                a, b = (one.figures[system].get(metric, [None] * one.count)[:count] for one in (first, second))
-                change = paired_where_known(a, b)
-                if change is not None:
-                    a_mean, b_mean = (interval([float(v) for v in values if v is not None]).mean for values in (a, b))
-                    labels = f"{system} in {first.name}", f"{system} in {second.name}"
-                    rows.append(Difference(metric, *labels, a_mean, b_mean, change))
+                a, b = (one.values(system, metric)[:count] for one in (first, second))
+                rows += _difference(metric, f"{system} in {first.name}", f"{system} in {second.name}", a, b)
     return Comparison(f"Difference from {first.name}", min(one.count for one in found), tuple(rows))
 
 

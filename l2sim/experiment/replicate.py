@@ -14,7 +14,7 @@ import pyarrow as pa
 from l2sim.errors import ResultsError
 from l2sim.experiment.executors import EXECUTORS, Crew, compute_all, make_executor
 from l2sim.experiment.manifest import RunKey
-from l2sim.experiment.metrics import Value, check_metric
+from l2sim.experiment.metrics import Value, absent, check_metric
 from l2sim.experiment.result import Result, open_result
 from l2sim.experiment.run import default_folder
 from l2sim.experiment.statistics import Interval, interval, paired_where_known
@@ -52,12 +52,12 @@ class Replications:
 
     def interval(self, system: str, metric: str) -> Interval | None:
         """Mean, deviation and 95 % interval of a figure; None where it was never measured."""
-        known = [float(value) for value in self._values(system, metric) if value is not None]
+        known = [float(value) for value in self.values(system, metric) if value is not None]
         return interval(known) if known else None
 
     def difference(self, metric: str, first: str, second: str) -> Interval | None:
         """The interval of `second - first`, paired by replication; None where no pair was measured."""
-        return paired_where_known(self._values(first, metric), self._values(second, metric))
+        return paired_where_known(self.values(first, metric), self.values(second, metric))
 
     def intervals(self) -> dict[str, dict[str, Interval]]:
         """The interval of every figure, by system and figure."""
@@ -75,9 +75,10 @@ class Replications:
         ]
         return pa.Table.from_pylist(rows)
 
-    def _values(self, system: str, metric: str) -> list[Value]:
+    def values(self, system: str, metric: str) -> list[Value]:
+        """A figure in every replication, in order; None where it was not measured, 0 for a count not listed."""
         check_metric(metric, "metric")
-        return self.figures[system].get(metric, [None] * self.count)
+        return self.figures[system].get(metric, [absent(metric)] * self.count)
 
     @classmethod
     def of_runs(cls, name: str, runs: list[Systems]) -> "Replications":

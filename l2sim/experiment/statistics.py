@@ -134,10 +134,16 @@ def paired(first: Sequence[float], second: Sequence[float], confidence: float = 
     return interval([b - a for a, b in zip(first, second, strict=True)], confidence)
 
 
+def known_pairs(first: Sequence[float | None], second: Sequence[float | None]) -> tuple[list[float], list[float]]:
+    """The values of the pairs in which both were measured; ValueError if the two are not equally many."""
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
 def paired_where_known(first: Sequence[float | None], second: Sequence[float | None]) -> Interval | None:
     """The interval of `second - first` over the pairs in which both were measured; None where there is none."""
-    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
-    return paired([a for a, _ in pairs], [b for _, b in pairs]) if pairs else None
+    a, b = known_pairs(first, second)
+    return paired(a, b) if a else None
 
 
 def batch_means(values: Sequence[float], batches: int = 20, confidence: float = CONFIDENCE) -> Interval:

@@ -44,10 +44,22 @@ def test_a_paired_difference_by_hand() -> None:
 def test_what_was_not_measured_is_left_out_of_its_pair() -> None:
     comparison = compare_systems(made_up(third=[None, 0.7, None, 0.9], never=[None] * 4), "first", ["success_rate"])
     assert [row.second for row in comparison.differences] == ["second", "third"]
-    third = comparison.of("success_rate", "first", "third").change
-    assert (third.n, third.mean) == (2, pytest.approx(0.05))
+    third = comparison.of("success_rate", "first", "third")
+    assert (third.change.n, third.change.mean) == (2, pytest.approx(0.05))
+    # The means are those of the pairs as well, so that the difference is theirs.
+    assert (third.first_mean, third.second_mean) == (pytest.approx(0.75), pytest.approx(0.8))
     with pytest.raises(KeyError):
         comparison.of("success_rate", "first", "never")
+
+
+def test_a_count_that_a_system_does_not_list_is_nought() -> None:
+    kinds = {"first": "onchain", "second": "onchain"}
+    found = Replications("counts", kinds, {"first": {"failures.dropped": [3, 5]}, "second": {"success_rate": [1, 1]}})
+    (row,) = compare_systems(found, None, ["failures.dropped"]).differences
+    assert (row.first_mean, row.second_mean, row.change.mean) == (4.0, 0.0, -4.0)
+    paid = Replications("all paid", kinds, {"first": {"success_rate": [1, 1]}})
+    (same,) = compare_runs([found, paid], ["failures.dropped"]).differences
+    assert (same.first_mean, same.second_mean) == (4.0, 0.0)
 
 
 def test_runs_are_compared_system_by_system() -> None:
