@@ -24,11 +24,12 @@ from l2sim.money import Asset, Prices
 from l2sim.results.recorder import Recorder
 from l2sim.systems.base import Horizon, World
 from l2sim.systems.rollup.accounts import StateTree
-from l2sim.systems.rollup.batcher import Batch, Batcher
+from l2sim.systems.rollup.batcher import Batcher
 from l2sim.systems.rollup.config import RollupConfig
 from l2sim.systems.rollup.formats.base import BatchFormat, L2Block
 from l2sim.systems.rollup.formats.forms import build_format
 from l2sim.systems.rollup.l1_account import L1Account, Operator
+from l2sim.systems.rollup.poster import Batch
 from l2sim.systems.rollup.posting import FRAME_PREFIX_BYTES, Medium
 from l2sim.systems.rollup.sharing import BlobPrices
 from l2sim.systems.rollup.system import RollupSystem

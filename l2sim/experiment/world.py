@@ -123,6 +123,7 @@ class Life:
             },
             service_fees=system.economics.service_fees,
             exit_fees=system.economics.exit_fees,
+            stolen=system.economics.stolen,
             operator_costs_usd=system.economics.operator_costs_usd,
             operator_l1_share=system.economics.operator_l1_share,
             capital_locked=sum(self._capital) / len(self._capital),
@@ -136,6 +137,7 @@ class Life:
                 "in_flight": audit.in_flight,
                 "fees": audit.fees,
                 "left": audit.left,
+                "stolen": audit.stolen,
             },
             conserved=audit.conserved,
         )

@@ -24,6 +24,7 @@ ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("all other cost, a payment", "running_cost_usd_per_payment", usd),
     ("fee at which operators break even", "breakeven_fee_usd", usd),
     ("operators' margin", "cost_usd.operators_margin", usd),
+    ("stolen from users", "cost_usd.stolen", usd),
     ("users who came in", "users.came_in", number),
     ("users who went out", "users.went_out", number),
     ("money left behind", "users.stranded_usd", usd),

@@ -318,6 +318,8 @@ PARTS = (
     ("service", "fees to operators"),
     ("loss", "operators' loss"),
 )
+STOLEN = ("stolen", "stolen from users")
+"""Shown where anything was."""
 
 
 def money(data: RunData) -> Figure:
@@ -325,28 +327,35 @@ def money(data: RunData) -> Figure:
     figure = chart(height=1.6 + 0.55 * len(data.systems))
     axes = figure.add_subplot()
     places = np.arange(len(data.systems))[::-1]
-    values = np.array([[_part(data, system, part) for part, _ in PARTS] for system in data.systems])
+    parts = [*PARTS, STOLEN] if any(_part(data, system, STOLEN[0]) for system in data.systems) else PARTS
+    values = np.array([[_part(data, system, part) for part, _ in parts] for system in data.systems])
     totals = values.sum(axis=1)
     shares = 100 * values / np.where(totals > 0, totals, 1.0)[:, None]
     left = np.zeros(len(data.systems))
-    for index, (_, label) in enumerate(PARTS):
+    for index, (_, label) in enumerate(parts):
         colour = look(index)["color"]
         axes.barh(
-            places, shares[:, index], left=left, label=label, color=colour, hatch=HATCHES[index], edgecolor="white"
+            places,
+            shares[:, index],
+            left=left,
+            label=label,
+            color=colour,
+            hatch=HATCHES[index % len(HATCHES)],
+            edgecolor="white",
         )
         left += shares[:, index]
     axes.set_yticks(places, [f"{name}\n{usd(float(total))}" for name, total in zip(data.systems, totals, strict=True)])
     axes.grid(axis="y", visible=False)
     axes.set_xlim(0, 100)
     axes.set(xlabel="share of what a completed payment cost, as run [%]", title="Where the money went")
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(PARTS), fontsize=8)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(parts), fontsize=8)
     return figure
 
 
 def _part(data: RunData, system: str, part: str) -> float:
     summary = data.summary[system]
     spent = summary["cost_usd"]
-    value = max(0.0, -spent["operators_margin"]) if part == "loss" else spent[part]
+    value = max(0.0, -spent["operators_margin"]) if part == "loss" else spent.get(part, 0.0)
     return float(value / summary["completed"]) if summary["completed"] else 0.0
 
 

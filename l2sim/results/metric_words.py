@@ -52,6 +52,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "cost_usd.payments_l1": Meaning("USD", "L1 fees users paid for single payments"),
     "cost_usd.service": Meaning("USD", "fees payers paid to operators for payments"),
     "cost_usd.operators_l1": Meaning("USD", "this run's share of the operators' L1 fees"),
+    "cost_usd.stolen": Meaning("USD", "what was stolen from users by a false state that became final"),
     "cost_usd.operators_other": Meaning("USD", "operators' costs off L1: proving, servers"),
     "cost_usd.operators_margin": Meaning("USD", "what operators earned after their costs; below 0 it is a loss"),
     "cost_usd.total": Meaning("USD", "what users paid, plus what operators lost"),

@@ -11,7 +11,7 @@ Rates and latencies are over completed payments, amounts of money in US dollars 
 - *fee*: what the payer paid on top of the amount.
 - *breakeven fee*: the mean fee of a payment at which operators neither earn nor lose.
 - *cost*: what users pay for the system (L1 fees for coming in, for paying and for going out, and fees to
-  operators) plus what operators lose, if their own costs exceed the fees they took.
+  operators) plus what operators lose, if their own costs exceed the fees they took, plus what is stolen from users.
 - *cost at n payments a user*: (what coming in and going out cost, a user) / n + all other cost, a payment. It is
   the cost for users who pay as often as in the run and stay longer: what operators lose in a time is shared
   by the payments of that time, so a busier run has a lower curve and not only a point further right on it.
@@ -54,6 +54,8 @@ class SystemFacts:
     l1_transactions: Mapping[str, int]
     service_fees: int
     exit_fees: int
+    stolen: int
+    """What somebody took from users who had no right to it."""
     operator_costs_usd: float
     operator_l1_share: float
     capital_locked: float
@@ -84,6 +86,8 @@ class Cost:
     """This run's share of the operators' L1 fees."""
     operators_other: float
     """Operators' costs off L1: proving, servers."""
+    stolen: float
+    """What was stolen from users."""
 
     @property
     def operators_margin(self) -> float:
@@ -107,8 +111,8 @@ class Cost:
 
     @property
     def total(self) -> float:
-        """All of it."""
-        return self.fixed + self.running
+        """All of it, theft included: it is no part of what coming in or a payment costs."""
+        return self.fixed + self.running + self.stolen
 
 
 def cost_of(facts: SystemFacts, prices: Prices) -> Cost:
@@ -126,6 +130,7 @@ def cost_of(facts: SystemFacts, prices: Prices) -> Cost:
         service=prices.to_usd(facts.asset, facts.service_fees),
         operators_l1=usd("operate") * facts.operator_l1_share,
         operators_other=facts.operator_costs_usd,
+        stolen=prices.to_usd(facts.asset, facts.stolen),
     )
 
 
@@ -228,6 +233,7 @@ def summarise(facts: SystemFacts, record: PaymentRecord, prices: Prices, warm_up
             "operators_l1": cost.operators_l1,
             "operators_other": cost.operators_other,
             "operators_margin": cost.operators_margin,
+            "stolen": cost.stolen,
             "total": cost.total,
         },
         "cost_usd_per_payment": each(cost.total),

@@ -39,6 +39,8 @@ class Outcome(IntEnum):
     """The payer's own node was away when it was to pay."""
     NOT_FORWARDED = 14
     """A node on the last route tried was away, out of use, or asked for other terms than those announced."""
+    REVERTED = 15
+    """The payee was assured of the money, and lost it: the operator was gone before L1 bore the payment out."""
 
     @property
     def label(self) -> str:

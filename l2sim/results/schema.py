@@ -206,8 +206,10 @@ SERIES = Table(
             Kind.TEXT,
             "",
             "submitted, assured (payments in the interval); in_flight, failed_so_far (payments), "
-            "capital_locked_usd (state at its end); of each dispute, when it is resolved: dispute_moves, "
-            "dispute_gain_eth (bonds that the watcher won), dispute_hours",
+            "capital_locked_usd (state at its end); of a rollup at its end: unposted (transactions confirmed and not "
+            "on L1), safe_head_lag_s (for how long the first of them); of each dispute, when it is resolved: "
+            "dispute_moves, dispute_gain_eth (bonds that the watcher won), dispute_hours; stolen_eth (taken by a lie "
+            "that became final); channel_timeouts (a batch whose frames landed too far apart, by its number)",
         ),
         Column("value", Kind.FLOAT64, "", "its value"),
     ),

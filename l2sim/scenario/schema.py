@@ -144,6 +144,22 @@ class Scenario(Config):
                     found.append((("systems", name, "nodes", "hold"), rule, None))
         return self._checked(*found)
 
+    @model_validator(mode="after")
+    def _fits_into_its_chains(self) -> Self:
+        from l2sim.l1.ethereum.config import EthereumConfig
+        from l2sim.systems.rollup.limits import faults  # here: it reads the rules of bytes, which others do without
+
+        found: list[Found] = []
+        for name, system in self.systems.items():
+            chain = self.l1.get(system.l1)
+            if not isinstance(system, RollupConfig) or not isinstance(chain, EthereumConfig):
+                continue
+            found += [(("systems", name, *path), rule, got) for path, rule, got in faults(system, chain, system.l1)]
+            if self.crypto == "real" and system.sequencer.mix.aggregate == "bn254":
+                rule = "must be none or bls12-381 with crypto: real"
+                found.append((("systems", name, "sequencer", "mix", "aggregate"), rule, "bn254"))
+        return self._checked(*found)
+
     def _checked(self, *found: Found) -> Self:
         if found:
             raise ListedProblemsError(found)

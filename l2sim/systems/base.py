@@ -62,7 +62,8 @@ class World:
 class Audit:
     """Where a system's money is, in the smallest unit of its asset; both sides must be equal.
 
-    What entered equals balances + in flight + fees + what left.
+    What entered equals balances + in flight + fees + what left + what was stolen. Money that users are owed and that
+    was stolen is in no balance.
     """
 
     entered: int
@@ -70,19 +71,21 @@ class Audit:
     in_flight: int
     fees: int
     left: int
+    stolen: int = 0
+    """What somebody took out who had no right to it."""
 
     @property
     def conserved(self) -> bool:
         """Whether not one unit was made or lost."""
-        return self.entered == self.balances + self.in_flight + self.fees + self.left
+        return self.entered == self.balances + self.in_flight + self.fees + self.left + self.stolen
 
     def check(self, where: str) -> None:
         """Raise InvariantError with the numbers unless money is conserved."""
         if not self.conserved:
             raise InvariantError(
                 f"{where}: money is not conserved: entered {self.entered}, balances {self.balances}, "
-                f"in flight {self.in_flight}, fees {self.fees}, left {self.left}, "
-                f"difference {self.balances + self.in_flight + self.fees + self.left - self.entered}"
+                f"in flight {self.in_flight}, fees {self.fees}, left {self.left}, stolen {self.stolen}, difference "
+                f"{self.balances + self.in_flight + self.fees + self.left + self.stolen - self.entered}"
             )
 
 
@@ -97,6 +100,8 @@ class Economics:
 
     service_fees: int = 0
     exit_fees: int = 0
+    stolen: int = 0
+    """What somebody took from users who had no right to it."""
     operator_costs_usd: float = 0.0
     operator_l1_share: float = 1.0
     """Which part of the operators' L1 spending belongs to this run: 1, or run time over the lifetime of what

@@ -22,11 +22,26 @@ DISPUTES = {"max_depth": 6, "split_depth": 2, "clock_s": 3_600, "extension_s": 0
 SETTLEMENTS = {
     "optimistic": {"settlement": QUICK},
     "disputed": {"settlement": {**QUICK, "disputes": {**DISPUTES, "watcher_delay_s": 60, "response_s": 10}}},
+    "robbed": {
+        "settlement": {
+            **QUICK,
+            "disputes": {
+                **DISPUTES,
+                "watcher_delay_s": 60,
+                "response_s": 10,
+                "lie_eth": 0.001,
+                "watcher_outages": [{"start_s": 0, "duration_s": 3_000}, {"start_s": 4_000, "duration_s": 80_000}],
+            },
+        }
+    },
     "fast exits": {"settlement": QUICK, "fast_exits": {"capital_usd": 2_000}},
     "validity": {"settlement": {"kind": "validity", **PROVEN}},
     "folded": {"settlement": {"kind": "validity", **PROVEN, "batches_per_proof": 3, "aggregation_s": 30}},
     "validium": {"settlement": {"kind": "validium", **PROVEN}},
     "escape": {"settlement": {"kind": "validity", **PROVEN}, "escape": {"window_s": 7_200}},
+    "stopped": {"settlement": {"kind": "validity", **PROVEN}, "escape": {"window_s": 7_200, "stops_s": 40}},
+    "stopped optimist": {"settlement": QUICK, "escape": {"window_s": 7_200, "stops_s": 40}},
+    "volition": {"settlement": {"kind": "validium", **PROVEN, "l1_share": 0.5}},
     "frozen": {
         "settlement": {"kind": "validium", **PROVEN, "committee": {"withholds": True}},
         "escape": {"window_s": 7_200},
@@ -38,7 +53,10 @@ VARIATIONS: tuple[dict[str, Any], ...] = (
     {},
     {"batcher": {"format": "chunks"}},
     {"batcher": {"format": "nitro", "posting": {"kind": "at_once"}}, "fees": {"rule": "arbitrum"}},
-    {"sequencer": {"preconfirmation_s": 0.5, "outages": [{"start_s": 5, "duration_s": 30}]}},
+    {
+        "sequencer": {"preconfirmation_s": 0.5, "outages": [{"start_s": 5, "duration_s": 30}]},
+        "batcher": {"outages": [{"start_s": 10, "duration_s": 200}], "posting": {"kind": "at_once"}},
+    },
     {
         "sequencer": {
             "censorship": {"share": 0.5, "duration_s": 300},
@@ -57,7 +75,14 @@ VARIATIONS: tuple[dict[str, Any], ...] = (
         "batcher": {"decided": "at_opening", "format": "singular"},
     },
 )
-"""Kinds of sequencers, fees and batches, for the two plain kinds of settlement."""
+"""Kinds of sequencers, fees and batches; each goes with every kind of settlement that can have it."""
+
+
+def goes_together(kind: str, variation: dict[str, Any]) -> bool:
+    """Whether the settings allow that: an operator who stops forces nothing in, a volition posts by account."""
+    forced = "forced_inclusion" in variation.get("sequencer", {})
+    by_account = variation.get("batcher", {}).get("format") is None
+    return not (kind.startswith("stopped") and forced) and (kind != "volition" or by_account)
 
 
 class RollupLife(RuleBasedStateMachine):
@@ -74,7 +99,7 @@ class RollupLife(RuleBasedStateMachine):
     def begin(
         self, seed: int, kind: str, spread_s: int, variation: dict[str, Any], picks: list[tuple[int, int, int]]
     ) -> None:
-        if kind not in ("optimistic", "validity"):
+        if not goes_together(kind, variation):
             variation = {}
         rows = [(0.0, payer, (payer + step) % USERS, amount * SAT_MSAT) for payer, step, amount in picks]
         self.system, self.world = rollup(
@@ -88,6 +113,7 @@ class RollupLife(RuleBasedStateMachine):
             **SETTLEMENTS[kind],
             **{**variation, "batcher": {"max_interval_s": 20, **variation.get("batcher", {})}},
         )
+        self.kind = kind
         self.sent = 0
         self.leaving = False
         self.system.onboard()
@@ -113,7 +139,7 @@ class RollupLife(RuleBasedStateMachine):
     def not_one_wei_is_made_or_lost(self) -> None:
         self.system.audit().check("now")
         audit = self.system.audit()
-        assert min(audit.entered, audit.balances, audit.in_flight, audit.fees, audit.left) >= 0
+        assert min(audit.entered, audit.balances, audit.in_flight, audit.fees, audit.left, audit.stolen) >= 0
 
     def teardown(self) -> None:
         if not hasattr(self, "system"):
@@ -130,7 +156,8 @@ class RollupLife(RuleBasedStateMachine):
         assert 0 <= members.went_out <= USERS
         assert members.came_in == int(self.system.bridge.came_in.sum())
         # Whatever has not gone out to L1 was not worth taking.
-        assert members.stranded == self.system.accounts.total_wei + audit.in_flight
+        assert members.stranded == self.system.accounts.total_wei + self.system.bridge.exiting_wei
+        assert audit.stolen == 0 or self.kind == "robbed"
         outcomes = self.world.recorder.payments.outcome
         assert not (outcomes[: self.sent] == Outcome.PENDING).any()
         assert (outcomes[self.sent :] == Outcome.PENDING).all()
@@ -139,4 +166,4 @@ class RollupLife(RuleBasedStateMachine):
 
 
 TestRollupLife = RollupLife.TestCase
-TestRollupLife.settings = settings(max_examples=16, stateful_step_count=20, deadline=None)
+TestRollupLife.settings = settings(max_examples=24, stateful_step_count=20, deadline=None)

@@ -31,6 +31,7 @@ def facts(**changes: object) -> SystemFacts:
         "l1_transactions": {"onboard": 2, "exit": 2},
         "service_fees": 1 * USD_MSAT,
         "exit_fees": 0,
+        "stolen": 0,
         "operator_costs_usd": 0.25,
         "operator_l1_share": 0.1,
         "capital_locked": 50.0 * USD_MSAT,
@@ -131,3 +132,11 @@ def test_a_payment_record_starts_undecided() -> None:
     rows = PaymentRecord(3)
     assert (len(rows), rows.undecided) == (3, 3)
     assert np.all(rows.assured_ns == -1)
+
+
+def test_a_theft_is_a_cost_of_its_own_in_the_money_table() -> None:
+    usual, robbed = cost_of(facts(), PRICES), cost_of(facts(stolen=4 * USD_MSAT), PRICES)
+    assert robbed.stolen == 4.0
+    assert robbed.total == pytest.approx(usual.total + 4.0)
+    assert (robbed.fixed, robbed.running) == (usual.fixed, usual.running)
+    assert summarise(facts(stolen=4 * USD_MSAT), record(), PRICES)["cost_usd"]["stolen"] == 4.0

@@ -7,6 +7,7 @@ from l2sim.crypto.ethereum.transactions import parse_signed
 from l2sim.crypto.ethereum.transfers import EncodedBatch, Transfers, encode_transfers
 from l2sim.crypto.hashing.reference import keccak256
 from l2sim.crypto.work import Work
+from l2sim.systems.rollup.batcher_config import BatcherConfig
 from l2sim.systems.rollup.channel import (
     FRAME_OVERHEAD,
     BlockHeader,
@@ -17,7 +18,6 @@ from l2sim.systems.rollup.channel import (
     encode_block,
     payloads,
 )
-from l2sim.systems.rollup.config import BatcherConfig
 from l2sim.systems.rollup.posting import BLOB_BYTES, BLOB_FRAME_BYTES
 from l2sim.systems.rollup.roots import EMPTY_ROOT, payments_root
 

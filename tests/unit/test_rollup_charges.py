@@ -36,14 +36,14 @@ STEADY = {"initial_base_fee_wei": 10**9, "background": {"gas_load": 1.0, "base_f
 def posted(system: RollupSystem) -> list[bytes]:
     """Every transaction that was posted, in order."""
     raws: list[bytes] = []
-    for parts in system.batcher.archive or []:
+    for parts in system.batcher.poster.archive or []:
         raws += decode_span(decompress(assemble(parts)), 10)[1]
     return raws
 
 
 def lived(load: Any, **settings: Any) -> tuple[RollupSystem, World]:
     system, world = rollup(load, **settings)
-    system.batcher.archive = []
+    system.batcher.poster.archive = []
     live(system, world)
     assert system.left
     return system, world

@@ -8,8 +8,8 @@ import pytest
 from l2sim.crypto.ethereum.transfers import Transfers, encode_transfers
 from l2sim.l1.ethereum.forks import fork_named
 from l2sim.systems.rollup.charges import FeeSchedule, L1Prices
-from l2sim.systems.rollup.config import FeeConfig
 from l2sim.systems.rollup.fastlz import fastlz_length, fastlz_lengths
+from l2sim.systems.rollup.fee_config import FeeConfig
 from l2sim.systems.rollup.fees import LONGEST_TRANSFER_BYTES, estimated_size, l1_data_fee, l1_gas
 from l2sim.systems.rollup.posting import cheaper_medium, gas_per_calldata_byte
 from tests.shared import shared

@@ -24,10 +24,10 @@ LOAD = random_load(200, USERS, 300)
 def lived(**settings: Any) -> tuple[RollupSystem, World, list[list[bytes]]]:
     """A rollup at the end of its life, and the payloads of every batch."""
     system, world = rollup(LOAD, **settings)
-    system.batcher.archive = []
+    system.batcher.poster.archive = []
     live(system, world)
     assert system.left
-    return system, world, system.batcher.archive
+    return system, world, system.batcher.poster.archive
 
 
 def values_of(raws: list[bytes]) -> list[int]:
@@ -125,9 +125,11 @@ def test_committing_to_chunks_costs_what_their_operations_do() -> None:
     funds[15:] = 0
     poor = replace(load, funds_msat=funds)
     system, world = rollup(poor, batcher={"format": "chunks", "max_interval_s": 100}, settlement={"kind": "validity"})
-    system.batcher.archive = []
+    system.batcher.poster.archive = []
     live(system, world)
-    names = [[done.name for done in chunks.decode_operations(b"".join(parts))] for parts in system.batcher.archive]
+    names = [
+        [done.name for done in chunks.decode_operations(b"".join(parts))] for parts in system.batcher.poster.archive
+    ]
     assert sum(batch.count("transfer_to_new") for batch in names) == 15
     committed = [51_000 + sum(chunks.NAMED[name].commit_gas or 0 for name in batch) for batch in names]
     assert world.recorder.batches.columns["gas"] == [21_000 + gas for gas in committed]

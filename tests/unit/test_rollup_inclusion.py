@@ -37,7 +37,7 @@ def test_a_preconfirmed_payment_waits_a_fifth_of_a_second_and_goes_into_the_same
     whole, other = rollup(load, crypto=crypto)  # type: ignore[arg-type]  # parametrised
     parts, world = rollup(load, crypto=crypto, sequencer={"preconfirmation_s": 0.2})  # type: ignore[arg-type]
     for system, built in ((whole, other), (parts, world)):
-        system.batcher.archive = []
+        system.batcher.poster.archive = []
         live(system, built)
         assert system.left
     waits = assured_s(world) - load.time_ns / NS_PER_S
@@ -45,7 +45,7 @@ def test_a_preconfirmed_payment_waits_a_fifth_of_a_second_and_goes_into_the_same
     assert waits.max() < 0.21
     assert (assured_s(other) - load.time_ns / NS_PER_S).mean() == pytest.approx(1.0, abs=0.2)
     spans = [
-        decode_span(decompress(assemble((system.batcher.archive or [[]])[0])), 10)[0].counts.tolist()
+        decode_span(decompress(assemble((system.batcher.poster.archive or [[]])[0])), 10)[0].counts.tolist()
         for system in (whole, parts)
     ]
     assert spans[0] == spans[1]

@@ -4,7 +4,7 @@ from l2sim.engine import NS_PER_S
 from l2sim.l1.base import Purpose
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Membership, World
-from l2sim.systems.rollup.batcher import Batch
+from l2sim.systems.rollup.poster import Batch
 from l2sim.systems.rollup.system import RollupSystem
 from tests.support.rollup import SAT_MSAT, let_out, live, onboard, pay_all, random_load, rollup
 from tests.support.worlds import workload

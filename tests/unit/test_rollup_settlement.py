@@ -10,8 +10,10 @@ from l2sim.crypto.work import Work
 from l2sim.engine import NS_PER_S, Environment
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.rollup.formats.base import L2Block
+from l2sim.systems.rollup.outage_config import OutageConfig
+from l2sim.systems.rollup.outages import Outages
 from l2sim.systems.rollup.settlement.committee import Committee
-from l2sim.systems.rollup.settlement.config import CommitteeConfig, OutageConfig
+from l2sim.systems.rollup.settlement.config import CommitteeConfig
 from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
 from l2sim.systems.rollup.settlement.provers import Provers
 from l2sim.systems.rollup.settlement.validity import ValiditySettlement
@@ -106,7 +108,7 @@ def test_proofs_come_to_l1_in_the_order_of_batches_though_one_alone_needs_no_fol
 
 
 def test_provers_stand_still_in_an_outage_and_l2_goes_on() -> None:
-    outage = {"start_s": 700, "duration_s": 4 * 3_600}
+    outage = {"start_s": 100, "duration_s": 4 * 3_600}  # payments begin after 600 s
     system, built = rollup(load(), settlement={**PROVEN, "outages": [outage]}, batcher={"max_interval_s": 120})
     live(system, built)
     assert (built.recorder.payments.outcome == Outcome.COMPLETED).all()
@@ -118,7 +120,8 @@ def test_provers_stand_still_in_an_outage_and_l2_goes_on() -> None:
 
 def test_provers_work_in_parallel_and_go_on_where_they_were() -> None:
     environment = Environment()
-    provers = Provers(environment, 2, [OutageConfig(start_s=10, duration_s=5), OutageConfig(start_s=20, duration_s=5)])
+    outages = [OutageConfig(start_s=5, duration_s=5), OutageConfig(start_s=15, duration_s=5)]
+    provers = Provers(environment, 2, Outages(outages, payments_ns=5 * NS_PER_S))
     done: list[int] = []
     ends_ns = [provers.submit(8 * NS_PER_S, done.append, number) for number in range(4)]
     assert [end_ns // NS_PER_S for end_ns in ends_ns] == [8, 8, 26, 26]
@@ -135,8 +138,8 @@ def test_a_validium_puts_roots_and_certificates_on_l1_and_no_data(crypto: Any, s
     live(system, built)
     assert set(times(built, "medium")) == {"committee"}
     assert set(times(built, "blobs")) == {0}
-    assert system.batcher.committee is not None
-    assert system.batcher.committee.certificates == len(built.recorder.batches)
+    assert system.batcher.poster.committee is not None
+    assert system.batcher.poster.committee.certificates == len(built.recorder.batches)
     assert system.left
     checks = 3 * 3_000 if signatures == "ecdsa" else 102_900 + 2 * 375
     assert all(gas > 100_000 + checks for gas in times(built, "gas"))
@@ -153,7 +156,7 @@ def test_a_certificate_holds_for_its_data_and_its_signers_only(signatures: Any) 
     assert not committee.holds(certificate, b"data", bytes([1]) + bytes(31))
     assert not committee.holds(bytes([1]) + certificate[1:], b"data", root)  # one signer is too few
     assert not committee.holds(bytes([0b101]) + certificate[1:], b"data", root)  # not those who signed
-    assert len(certificate) == committee.certificate_bytes
+    assert len(certificate) == committee.config.certificate_bytes
 
 
 def test_everyone_escapes_after_the_window_as_fast_as_l1_has_room() -> None:
@@ -188,7 +191,7 @@ def test_in_a_volition_those_with_data_on_l1_get_out_though_it_is_withheld() -> 
     system, built = rollup(load(60, 24), settlement=settlement, escape={"window_s": 86_400})
     live(system, built)
     assert system.left
-    on_l1 = system.batcher.on_l1
+    on_l1 = system.batcher.poster.on_l1
     assert on_l1 is not None
     assert 6 < on_l1.sum() < 18
     assert (system.bridge.claimed == on_l1).all()

@@ -1,5 +1,7 @@
 """A rollup's life: coming in, paying, batches, going out; and that real and modelled do the same work."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -13,8 +15,8 @@ from l2sim.l1.base import Purpose
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Membership
 from l2sim.systems.rollup.channel import assemble, decode_blocks, decompress
-from l2sim.systems.rollup.config import MAX_L1_GAS
 from l2sim.systems.rollup.roots import payments_root
+from l2sim.systems.rollup.settlement.config import MAX_L1_GAS
 from l2sim.systems.rollup.transactions import MESSAGE_PASSER
 from tests.support.rollup import SAT_MSAT, config, let_out, live, onboard, pay_all, random_load, rollup
 from tests.support.worlds import workload
@@ -103,13 +105,13 @@ def test_what_is_posted_gives_back_the_transactions_and_their_root(crypto: str, 
     system, world = rollup(
         load, crypto=crypto, batcher={"format": "singular", "medium": medium, "max_calldata_bytes": 5_000}
     )  # type: ignore[arg-type]  # parametrised
-    system.batcher.archive = []
+    system.batcher.poster.archive = []
     live(system, world)
     batches = world.recorder.batches.columns
-    assert len(system.batcher.archive) == len(batches["batch"])
+    assert len(system.batcher.poster.archive) == len(batches["batch"])
     seen = 0
     parents = []
-    for number, parts in enumerate(system.batcher.archive):
+    for number, parts in enumerate(system.batcher.poster.archive):
         content = decompress(assemble(parts))
         assert len(content) == batches["raw_bytes"][number]
         raws = []
@@ -284,25 +286,32 @@ def test_auto_takes_calldata_where_there_are_no_blobs_and_blob_is_refused_there(
         rollup(load, chain={"fork": "london"}, batcher={"medium": "blob"})
 
 
-def test_transactions_that_no_l1_block_can_hold_are_refused_before_the_run() -> None:
-    load = workload([], [RICH])
-    with pytest.raises(InputError, match=r"max_calldata_bytes must fit into 4000000 gas of eth \(got 4821000\)"):
-        rollup(load, chain={"gas_limit": 4_000_000})
-    with pytest.raises(InputError, match="a step of an exit must fit"):
-        rollup(load, chain={"gas_limit": 100_000}, batcher={"medium": "blob"})
-    small = {"deposit_gas": 21_000}
-    with pytest.raises(InputError, match=r"a proposal or proof must fit into 80000 gas of eth \(got 90000\)"):
-        rollup(
-            load, chain={"gas_limit": 80_000}, batcher={"medium": "blob"}, bridge=small,
-            settlement={"kind": "optimistic", "prove_gas": 21_000, "claim_gas": 21_000},
-        )  # fmt: skip
-    with pytest.raises(InputError, match="a proposal or proof must fit"):
-        rollup(
-            load, chain={"gas_limit": 280_000}, batcher={"medium": "blob"}, bridge=small,
-            settlement={"kind": "validity", "claim_gas": 21_000},
-        )  # fmt: skip
-    with pytest.raises(InputError, match="a proposal or proof must fit into 16777216 gas"):  # the data counts as well
-        rollup(load, settlement={"kind": "validity", "verify_gas": MAX_L1_GAS})
+@pytest.mark.parametrize(
+    ("gas_limit", "settings", "key", "gas"),
+    [
+        (4_000_000, {}, "batcher.max_calldata_bytes", 4_821_000),
+        (56_000, {}, "bridge.deposit_gas", 57_000),
+        (110_000, {}, "settlement.claim_gas", 120_000),
+        (150_000, {}, "settlement.prove_gas", 170_000),
+        (80_000, {"settlement": {"prove_gas": 21_000, "claim_gas": 21_000}}, "settlement.proposal_gas", 90_000),
+        (280_000, {"settlement": {"kind": "validity"}}, "settlement.verify_gas", 296_248),
+        (60_000_000, {"settlement": {"kind": "validity", "verify_gas": MAX_L1_GAS}}, "settlement.verify_gas", 0),
+        (300_000, {"settlement": {"kind": "validium", "verify_gas": 0, "committee": {"members": 200, "threshold": 99}}},
+         "settlement.update_gas", 0),
+        (390_000, {"settlement": {"disputes": {}}}, "settlement.disputes.step_gas", 400_000),
+        (180_000, {"escape": {}}, "escape.escape_gas", 200_000),
+        (180_000, {"sequencer": {"forced_inclusion": {"l1_gas": 181_000}}}, "sequencer.forced_inclusion.l1_gas", 0),
+        (180_000, {"fast_exits": {"fill_gas": 181_000}}, "fast_exits.fill_gas", 181_000),
+    ],
+)  # fmt: skip
+def test_transactions_that_no_l1_block_can_hold_are_refused_before_the_run(
+    gas_limit: int, settings: dict[str, Any], key: str, gas: int
+) -> None:
+    batcher = {} if "calldata" in key else {"medium": "blob"}
+    optimistic = {"kind": "optimistic"} if "kind" not in settings.get("settlement", {}) else {}
+    settings = {**settings, "settlement": {**optimistic, **settings.get("settlement", {})}}
+    with pytest.raises(InputError, match=rf"{key} must fit into \d+ gas of eth.*got {gas or ''}"):
+        rollup(workload([], [RICH]), chain={"gas_limit": gas_limit}, batcher=batcher, **settings)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

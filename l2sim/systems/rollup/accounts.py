@@ -59,6 +59,8 @@ class Accounts:
         self._touched: npt.NDArray[np.bool_] = np.zeros(count, np.bool_)
 
         self._credits: list[tuple[int, int]] = []
+        self.credited_wei = [0] * count
+        """Deposits of each account so far."""
 
     def __len__(self) -> int:
         return len(self.low)
@@ -70,6 +72,7 @@ class Accounts:
     def credit(self, account: int, amount_wei: int) -> None:
         """Add a deposit to an account and open it."""
         self._credits.append((account, amount_wei))
+        self.credited_wei[account] += amount_wei
         self._set(account, self.balance_wei(account) + amount_wei)
         self.is_open[account] = True
 
@@ -83,6 +86,12 @@ class Accounts:
             )
         self._set(account, left)
         self.nonces[account] += np.uint64(1)
+
+    def put_back(self, account: int, balance_wei: int, nonce: int) -> None:
+        """Give an account the balance and nonce of an earlier state."""
+        self._set(account, balance_wei)
+        self.nonces[account] = nonce
+        self.is_open[account] = balance_wei > 0 or nonce > 0
 
     def _set(self, account: int, balance_wei: int) -> None:
         self.low[account], self.high[account] = split(balance_wei)

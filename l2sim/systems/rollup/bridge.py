@@ -3,23 +3,20 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from l2sim.l1.base import Purpose, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
+from l2sim.money import WEI_PER_ETH
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import Accounts
-from l2sim.systems.rollup.batcher import Batch
 from l2sim.systems.rollup.config import BridgeConfig
 from l2sim.systems.rollup.l1_account import L1Account
 from l2sim.systems.rollup.liquidity import LiquidityProvider
-
-EXIT_DATA_BYTES: Final = 1_200
-"""Calldata of a step of an exit, bytes: the withdrawal in seven words and a Merkle proof of some 30 nodes; an
-assumption. The gas figures of the settings include it; here it gives the transaction its size."""
+from l2sim.systems.rollup.poster import Batch
+from l2sim.systems.rollup.settlement.words import EXIT_DATA_BYTES
 
 
 @dataclass(slots=True)
@@ -65,6 +62,12 @@ class Bridge:
         self.fees_wei = 0
         """L1 fees that users paid."""
         self.left_wei = 0
+        self.stolen_wei = 0
+        """What a lie that became final took out of the bridge."""
+        self.lost_wei = 0
+        """What of that is a loss already: withdrawals that the bridge could not pay any more."""
+        self._claiming_wei = 0
+        """In last steps of withdrawals, on their way into a block."""
         self.abandoned_wei = 0
         """In withdrawals whose next step costs more than they carry; it stays in `exiting_wei` as well."""
         users = len(accounts)
@@ -192,13 +195,21 @@ class Bridge:
     def _take_step(self, leaving: Exit) -> None:
         gas, wait_ns = leaving.steps[leaving.step]
         stuck = leaving.step > 0 and self.can_prove is not None and not self.can_prove[leaving.user]
+        is_last = leaving.step == len(leaving.steps) - 1
+        if is_last and self.held_wei - self._claiming_wei < leaving.amount_wei:
+            self._fail(leaving)
+            return
         if stuck or self._account.most_cost_wei(gas) > leaving.amount_wei:
             self.abandoned_wei += leaving.amount_wei
             self._exits -= 1
             self._account.tell_if_quiet()
             return
 
+        claimed_wei = leaving.amount_wei if is_last else 0
+        self._claiming_wei += claimed_wei
+
         def included(receipt: Receipt) -> None:
+            self._claiming_wei -= claimed_wei
             self.fees_wei += receipt.fee
             self.exiting_wei -= receipt.fee
             leaving.amount_wei -= receipt.fee
@@ -217,6 +228,33 @@ class Bridge:
         if leaving.lent_wei is not None and self._provider is not None:
             sender, purpose = self._provider.sender, Purpose.OPERATE
         self._account.send(sender, purpose, gas, included, data=bytes(EXIT_DATA_BYTES))
+
+    def _fail(self, leaving: Exit) -> None:
+        """A withdrawal that the bridge cannot pay: what was stolen is lost by whoever comes last."""
+        lost_wei = min(leaving.amount_wei, self.missing_wei)
+        self.lost_wei += lost_wei
+        self.exiting_wei -= lost_wei
+        self.abandoned_wei += leaving.amount_wei - lost_wei
+        self._exits -= 1
+        self._account.tell_if_quiet()
+
+    @property
+    def missing_wei(self) -> int:
+        """What users are still owed that the bridge does not hold any more."""
+        return self.stolen_wei - self.lost_wei
+
+    @property
+    def held_wei(self) -> int:
+        """What the bridge holds against balances on L2 and withdrawals."""
+        return self._accounts.total_wei + self.exiting_wei - self.missing_wei
+
+    def rob(self, amount_wei: int) -> None:
+        """Pay out what a false state gives a proposer, as far as the bridge holds it and has not sent it off."""
+        taken_wei = min(amount_wei, self.held_wei - self._claiming_wei)
+        self.stolen_wei += taken_wei
+        self._world.recorder.series.append(
+            time_ns=self._world.environment.now, measure="stolen_eth", value=taken_wei / WEI_PER_ETH
+        )
 
     def _wait(self, wait_ns: int, then: Callable[[], object]) -> None:
         due_ns = self._world.environment.now + wait_ns

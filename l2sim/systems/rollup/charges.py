@@ -19,8 +19,8 @@ from l2sim.crypto.ethereum.transfers import EncodedBatch
 from l2sim.crypto.hashing.reference import keccak256
 from l2sim.l1.ethereum.gas import GAS_PER_TOKEN, NONZERO_TOKENS
 from l2sim.systems.rollup.arbitrum_pricing import L1Pricing, Report, units_of
-from l2sim.systems.rollup.config import FeeConfig
 from l2sim.systems.rollup.fastlz import fastlz_lengths
+from l2sim.systems.rollup.fee_config import FeeConfig
 from l2sim.systems.rollup.fees import GAS_PER_BYTE, l1_data_fee
 from l2sim.systems.rollup.op_fees import (
     SCALAR_DIVISOR,

@@ -15,8 +15,8 @@ from l2sim.engine import ns
 from l2sim.l1.base import Purpose, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.systems.base import World
-from l2sim.systems.rollup.config import CensorshipConfig, ForcedInclusionConfig
 from l2sim.systems.rollup.l1_account import L1Account
+from l2sim.systems.rollup.sequencer_config import CensorshipConfig, ForcedInclusionConfig
 
 Indices = npt.NDArray[np.int64]
 
@@ -76,6 +76,12 @@ class Refusals:
             if self._forced is not None:
                 self._world.environment.call_in(ns(self._forced.patience_s), self._turn_to_l1, payment)
         return payments[~refused]
+
+    def give_up(self) -> Indices:
+        """Let nothing wait any more; what did."""
+        waiting = np.array(list(self._waiting), np.int64)
+        self._waiting.clear()
+        return waiting
 
     def _release(self) -> None:
         released = np.array(list(self._waiting), np.int64)

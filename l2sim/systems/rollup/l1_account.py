@@ -23,6 +23,7 @@ from l2sim.l1.ethereum.mempool import EthereumTransaction
 from l2sim.l1.ethereum.safe import SafeReceipt
 from l2sim.systems.base import World
 from l2sim.systems.rollup.blobs import Committer, modelled_hashes
+from l2sim.systems.rollup.outages import Outages
 
 L1_CHAIN_ID = 1
 BLOB_TRANSACTION_TYPE = b"\x03"  # EIP-4844
@@ -91,11 +92,11 @@ class L1Account:
         data: bytes = b"",
         value_wei: int = 0,
         blobs: Sequence[bytes] = (),
-        resubmit_ns: int | None = None,
+        look_after: Callable[[int], int] | None = None,
     ) -> None:
         """Send a transaction at the fees that a wallet offers now; `on_included` is called with its receipt.
 
-        With `resubmit_ns` it is looked at again after each such time. Raises InvariantError if nodes refuse it.
+        `look_after` says when it is looked at again, given the time now. Raises InvariantError if nodes refuse it.
         """
         nonce = self._nonces.get(sender, 0)
         self._nonces[sender] = nonce + 1
@@ -117,8 +118,8 @@ class L1Account:
             blob_fee_wei,
         )
         self._submit(waiting)
-        if resubmit_ns is not None:
-            self._world.environment.call_in(resubmit_ns, self._look_again, waiting, resubmit_ns)
+        if look_after is not None:
+            self._look_later(waiting, look_after)
 
     def _submit(self, waiting: Waiting) -> None:
         raw = self._signed(waiting)
@@ -150,12 +151,16 @@ class L1Account:
         if self.on_quiet is not None and self._chain.pending == 0:
             self.on_quiet()
 
-    def _look_again(self, waiting: Waiting, resubmit_ns: int) -> None:
+    def _look_later(self, waiting: Waiting, look_after: Callable[[int], int]) -> None:
+        environment = self._world.environment
+        environment.call_at(look_after(environment.now), self._look_again, waiting, look_after)
+
+    def _look_again(self, waiting: Waiting, look_after: Callable[[int], int]) -> None:
         if waiting.included:
             return
         if waiting.way is None or waiting.way.receipt is None:
             self._keep_up(waiting)
-        self._world.environment.call_in(resubmit_ns, self._look_again, waiting, resubmit_ns)
+        self._look_later(waiting, look_after)
 
     def _keep_up(self, waiting: Waiting) -> None:
         """Replace a transaction that has fallen behind the fees in force, or behind what blobs tip to get in."""
@@ -225,10 +230,18 @@ class Operator:
     account: L1Account
     sender: int
     resubmit_ns: int
+    outages: Outages | None = None
+    """When it looks after nothing."""
+
+    def _next_look_ns(self, now_ns: int) -> int:
+        look_ns = now_ns + self.resubmit_ns
+        return look_ns if self.outages is None else self.outages.after(look_ns)
 
     def send(self, gas: int, done: OnReceipt, *, data: bytes = b"", blobs: Sequence[bytes] = ()) -> None:
         """Send a transaction; `done` is called with its receipt."""
-        self.account.send(self.sender, Purpose.OPERATE, gas, done, data=data, blobs=blobs, resubmit_ns=self.resubmit_ns)
+        self.account.send(
+            self.sender, Purpose.OPERATE, gas, done, data=data, blobs=blobs, look_after=self._next_look_ns
+        )
 
 
 def _blob_fields(waiting: Waiting) -> list[rlp.Item]:

@@ -29,8 +29,10 @@ from l2sim.systems.rollup.bundles import (
     operation_gas,
 )
 from l2sim.systems.rollup.charges import ArbitrumRule, FeeSchedule, L1Prices
-from l2sim.systems.rollup.config import MOST_FEE_WEI, MixConfig, RollupConfig
+from l2sim.systems.rollup.config import RollupConfig
+from l2sim.systems.rollup.fee_config import MOST_FEE_WEI
 from l2sim.systems.rollup.kernels import DONE, Words, join
+from l2sim.systems.rollup.sequencer_config import MixConfig
 from l2sim.systems.rollup.transactions import TRANSFER_L2_GAS, Wallets, batch_of
 
 Indices = npt.NDArray[np.int64]

@@ -5,7 +5,7 @@ from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS
 from l2sim.money import WEI_PER_GWEI, Asset
 from l2sim.systems.base import World
-from l2sim.systems.rollup.config import AtOnceConfig, DecisionConfig, PostingConfig, ThresholdConfig
+from l2sim.systems.rollup.batcher_config import AtOnceConfig, DecisionConfig, PostingConfig, ThresholdConfig
 from l2sim.systems.rollup.policies import AtOnce, DecisionProcess, Policy, PriceProcess, Threshold
 from l2sim.systems.rollup.posting import gas_per_calldata_byte
 

@@ -1,36 +1,33 @@
 """The sequencer: takes payments, makes L2 blocks on the beat, checks and executes them, confirms them softly."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from l2sim.crypto.ethereum.transfers import EncodedBatch
-from l2sim.crypto.hashing.reference import keccak256
 from l2sim.crypto.work import Work
-from l2sim.engine import NS_PER_S, Call, Server, ns
+from l2sim.engine import Call, Server, ns
 from l2sim.errors import InputError
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import Accounts, amounts_in_wei
-from l2sim.systems.rollup.channel import BlockHeader
+from l2sim.systems.rollup.blocks import NOTHING, BlockMaker, Leaver, Made, Taken, join_made, joined_words
 from l2sim.systems.rollup.charges import FeeSchedule, L1Prices
-from l2sim.systems.rollup.config import MOST_FEE_WEI, RollupConfig
+from l2sim.systems.rollup.config import RollupConfig
+from l2sim.systems.rollup.fee_config import MOST_FEE_WEI
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.formats.chunks import FEE_MANTISSA_BITS, packable, packable_amounts
 from l2sim.systems.rollup.inclusion import Refusals
-from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT, Words, split
+from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT
 from l2sim.systems.rollup.metered import Bundler, Metered
+from l2sim.systems.rollup.outages import Outages
 from l2sim.systems.rollup.transactions import (
     TRANSFER_L2_GAS,
     Wallets,
     batch_of,
-    count_hashes,
-    join_batches,
     select,
 )
 
@@ -40,28 +37,6 @@ OUTCOME_OF_VERDICT: Final = np.zeros(4, np.uint8)
 OUTCOME_OF_VERDICT[DONE] = Outcome.COMPLETED
 OUTCOME_OF_VERDICT[INSUFFICIENT] = Outcome.INSUFFICIENT_FUNDS
 OUTCOME_OF_VERDICT[CLOSED] = Outcome.NOT_ONBOARDED
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The payments that one block looked at, and what became of them."""
-
-    payments: Indices
-    verdicts: npt.NDArray[np.uint8]
-    nonces: Words
-    amounts: tuple[Words, Words]
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The payments that a block looked at, put together, and the transactions that it makes of those it executed."""
-
-    payments: Indices
-    verdicts: npt.NDArray[np.uint8]
-    amounts: tuple[Words, Words]
-    fees: Indices
-    """What each that is done pays."""
-    transactions: EncodedBatch
 
 
 class Sequencer:
@@ -103,6 +78,7 @@ class Sequencer:
             self._metered = Metered(config, world, accounts, self.wallets, self.fees, work)
             self._bundler = Bundler(config, world, work)
         self._block_ns = ns(config.sequencer.block_time_s)
+        self._maker = BlockMaker(world, chain, accounts, self.wallets, self._block_ns, self._withdrawal_l2_gas, work)
         self._cpu = Server(world.environment)
         self._record = world.recorder.payments
         self._arrivals_ns: Indices = np.empty(0, np.int64)
@@ -114,23 +90,16 @@ class Sequencer:
         self._next_ns = 0
         self._last_block_ns = -1
         self._unconfirmed = 0
-        self._parent_hash = bytes(32)
         self._few_digits = config.batch_format == "chunks"
         """Whether amounts and fees must be of the form that can be packed: amounts are rounded down, fees up."""
-        self._origin = 0
-        """The L1 block that the last block looked back to, and when that was."""
-        self._origin_ns = 0
         part_s = config.sequencer.preconfirmation_s
         self._beat_ns = self._block_ns if part_s is None else ns(part_s)
         """Time between looks at the mempool: a block's, or that of its parts."""
         self._parts: list[Made] = []
         """What the block under way holds already, confirmed part by part."""
         self._part_gas = 0
-        start_ns = world.horizon.payments_ns
-        self._outages = [
-            (start_ns + ns(outage.start_s), start_ns + ns(outage.start_s + outage.duration_s))
-            for outage in sorted(config.sequencer.outages, key=lambda outage: outage.start_s)
-        ]
+        self._outages = Outages(config.sequencer.outages, world.horizon.payments_ns)
+        self._stopped = False
         self._refusals: Refusals | None = None
         self._forced: list[tuple[int, int]] = []
         """Payments that came through L1, with the fees they paid there."""
@@ -148,10 +117,19 @@ class Sequencer:
     def _take_forced(self, payment: int, fee_wei: int, must: bool) -> None:
         self._forced.append((payment, fee_wei))
         now = self._world.environment.now
-        if must and now < self._after_outages(now):
-            self._build(self._join([self._make_forced()]), [])  # derived without the sequencer
+        if must and now < self._outages.after(now):
+            self._derive()
         else:
             self._wake()
+
+    def _derive(self) -> None:
+        """Make a block without the sequencer, of what came through L1 and what it had confirmed itself by then."""
+        forced = self._make_forced()
+        if self._parts:
+            self._add_part(forced)
+            self._close_parts([])
+        else:
+            self._build(forced, [])
 
     @property
     def busy_ns(self) -> int:
@@ -164,6 +142,24 @@ class Sequencer:
         refused = self._forced or (self._refusals is not None and not self._refusals.idle)
         waiting = self._waiting or self._leavers or self._unconfirmed or self._parts or refused
         return not (waiting or self._arrived < len(self._arrivals_ns))
+
+    def stop(self) -> None:
+        """Make no block and confirm nothing any more, for good: what waits and what is to come is dropped."""
+        self._stopped = True
+        if self._next is not None:
+            self._next.cancel()
+        waiting = [*self._queue, np.arange(self._arrived, len(self._arrivals_ns))]
+        if self._refusals is not None:
+            waiting.append(self._refusals.give_up())
+        for payments in waiting:
+            self._drop(payments)
+        self._queue.clear()
+        self._waiting, self._arrived = 0, len(self._arrivals_ns)
+        self._parts = []
+
+    def _drop(self, payments: Indices) -> None:
+        self._record.outcome[payments] = Outcome.DROPPED
+        self._record.attempts[payments] = 1
 
     def follow(self, arrivals_ns: Indices) -> None:
         """Take payment i at `arrivals_ns[i]`; the times never fall. Called at most once."""
@@ -204,13 +200,15 @@ class Sequencer:
     def _wake(self) -> None:
         """See to it that the next block is made on the first beat with something for it and a CPU that keeps up."""
         now = self._world.environment.now
+        if self._stopped:
+            return
         if self._waiting or self._leavers or self._forced or self._parts:
             due_ns = now
         elif self._arrived < len(self._arrivals_ns):
             due_ns = max(now, int(self._arrivals_ns[self._arrived]))
         else:
             return
-        due_ns = self._after_outages(max(due_ns, self._cpu.free_at_ns - self._block_ns))
+        due_ns = self._outages.after(max(due_ns, self._cpu.free_at_ns - self._block_ns))
         beat_ns = -(-due_ns // self._beat_ns) * self._beat_ns
         if beat_ns <= self._last_block_ns:
             beat_ns = self._last_block_ns + self._beat_ns
@@ -221,21 +219,13 @@ class Sequencer:
         self._next_ns = beat_ns
         self._next = self._world.environment.call_at(beat_ns, self._make_block)
 
-    def _after_outages(self, time_ns: int) -> int:
-        """That time, or the end of the outage in which it lies."""
-        for start_ns, end_ns in self._outages:
-            if start_ns <= time_ns < end_ns:
-                time_ns = end_ns
-        return time_ns
-
     def _enqueue(self, payments: Indices) -> None:
         self._admit(payments if self._refusals is None else self._refusals.pass_on(payments))
 
     def _admit(self, payments: Indices) -> None:
-        room = self._config.mempool_limit - self._waiting
+        room = 0 if self._stopped else self._config.mempool_limit - self._waiting
         if len(payments) > room:
-            self._record.outcome[payments[room:]] = Outcome.DROPPED
-            self._record.attempts[payments[room:]] = 1
+            self._drop(payments[room:])
             payments = payments[:room]
         if len(payments):
             self._queue.append(payments)
@@ -251,9 +241,10 @@ class Sequencer:
         if self._beat_ns != self._block_ns:
             self._make_part(now)
         else:
+            forced = self._make_forced()
             gas_left, made = self._make_payments(self._config.block_gas_limit)
             leavers = self._execute_withdrawals(gas_left)
-            together = self._join([self._make_forced(), made])
+            together = join_made([forced, made])
             if together is not None or leavers:
                 self._build(together, leavers)
         self._wake()
@@ -263,17 +254,23 @@ class Sequencer:
         parts, limit = self._block_ns // self._beat_ns, self._config.block_gas_limit
         number = (now // self._beat_ns - 1) % parts + 1
         room = limit * number // parts - self._part_gas
+        forced = self._make_forced()
         gas_left, made = self._make_payments(room)
         self._part_gas += room - gas_left
-        fresh = self._join([self._make_forced(), made])
+        self._add_part(join_made([forced, made]))
+        if number == parts:
+            leavers = self._execute_withdrawals(limit - self._part_gas)
+            self._close_parts(leavers)
+
+    def _add_part(self, fresh: Made | None) -> None:
+        """Confirm what is executed of the block under way."""
         if fresh is not None:
             self._parts.append(fresh)
             self._unconfirmed += 1
             self._cpu.submit(self._service_ns(self.wallets.checking_work(len(fresh.payments))), self._preconfirm, fresh)
-        if number < parts:
-            return
-        leavers = self._execute_withdrawals(limit - self._part_gas)
-        together = self._join([*self._parts])
+
+    def _close_parts(self, leavers: list[Leaver]) -> None:
+        together = join_made(self._parts)
         self._parts, self._part_gas = [], 0
         if together is not None or leavers:
             self._build(together, leavers, confirmed=True)
@@ -281,20 +278,6 @@ class Sequencer:
     def _preconfirm(self, made: Made) -> None:
         self._unconfirmed -= 1
         self._tell(made)
-
-    @staticmethod
-    def _join(parts: Sequence[Made | None]) -> Made | None:
-        """Several in order as one; None where there is nothing."""
-        made = [part for part in parts if part is not None]
-        if len(made) <= 1:
-            return made[0] if made else None
-        return Made(
-            payments=np.concatenate([part.payments for part in made]),
-            verdicts=np.concatenate([part.verdicts for part in made]),
-            amounts=_joined([part.amounts for part in made]),
-            fees=np.concatenate([part.fees for part in made]),
-            transactions=join_batches([part.transactions for part in made]),
-        )
 
     def _make_forced(self) -> Made | None:
         """Execute what came through L1: it is derived from there, so that no batch holds its bytes again."""
@@ -307,7 +290,7 @@ class Sequencer:
         payers, payees = workload.payer[payments], workload.payee[payments]
         verdicts, _ = self._accounts.execute(payers, payees, amounts, 0, len(forced))
         fees = np.array([fee_wei for _, fee_wei in forced], np.int64)
-        return Made(payments, verdicts, amounts, fees, NOTHING.transactions)
+        return Made(payments, verdicts, amounts, fees, np.zeros_like(fees), NOTHING.transactions)
 
     def _make_payments(self, limit: int) -> tuple[int, Made | None]:
         """Execute what waits, up to that gas; the gas that is left, and what came of it."""
@@ -322,7 +305,7 @@ class Sequencer:
         self.fees_wei += done * fee_wei
         workload = self._world.workload
         payments = np.concatenate([part.payments for part in taken])
-        amounts = _joined([part.amounts for part in taken])
+        amounts = joined_words([part.amounts for part in taken])
         transactions = self.wallets.transactions(
             senders=workload.payer[payments],
             to=workload.payee[payments],
@@ -331,13 +314,8 @@ class Sequencer:
             l2_gas=TRANSFER_L2_GAS,
             work=self._work,
         )
-        made = Made(
-            payments,
-            verdicts,
-            amounts,
-            np.full(len(payments), fee_wei, np.int64),
-            select(transactions, verdicts == DONE),
-        )
+        fees = np.full(len(payments), fee_wei, np.int64)
+        made = Made(payments, verdicts, amounts, fees, fees, select(transactions, verdicts == DONE))
         return limit - done * TRANSFER_L2_GAS, made
 
     def _make_metered(self, metered: Metered, limit: int) -> tuple[int, Made | None]:
@@ -355,8 +333,9 @@ class Sequencer:
         made = Made(
             payments=np.concatenate([part.payments for part in parts]),
             verdicts=verdicts,
-            amounts=_joined([part.amounts for part in parts]),
+            amounts=joined_words([part.amounts for part in parts]),
             fees=fees,
+            charged=fees,
             transactions=batch_of(metered.block_rows(parts, self._bundler)),
         )
         return limit - used, made
@@ -380,7 +359,7 @@ class Sequencer:
             room -= int(np.count_nonzero(verdicts == DONE))
             yield Taken(payments[:count], verdicts, nonces, (amounts[0][:count], amounts[1][:count]))
 
-    def _execute_withdrawals(self, gas: int) -> list[tuple[int, int, int]]:
+    def _execute_withdrawals(self, gas: int) -> list[Leaver]:
         """Withdraw for those who wait for it, up to that gas: user, amount in wei and nonce of each."""
         executed = []
         fee_wei = self.withdrawal_fee_wei()
@@ -397,93 +376,31 @@ class Sequencer:
             gas -= self._withdrawal_l2_gas
         return executed
 
-    def _build(self, made: Made | None, leavers: list[tuple[int, int, int]], confirmed: bool = False) -> None:
+    def _build(self, made: Made | None, leavers: list[Leaver], confirmed: bool = False) -> None:
         """Make the block's bytes and give it to the CPU; `confirmed` if its payments were, part by part."""
         made = NOTHING if made is None else made
-        transactions = made.transactions
-        if leavers:
-            out = [split(amount_wei) for _, amount_wei, _ in leavers]
-            passer = len(self.wallets.addresses) - 1
-            going = self.wallets.transactions(
-                senders=np.array([user for user, _, _ in leavers], np.int32),
-                to=np.full(len(leavers), passer, np.int32),
-                nonces=np.array([nonce for _, _, nonce in leavers], np.uint64),
-                amounts=(np.array([low for low, _ in out], np.uint64), np.array([high for _, high in out], np.uint64)),
-                l2_gas=self._withdrawal_l2_gas,
-                work=self._work,
-            )
-            transactions = join_batches([transactions, going]) if len(transactions) else going
-        block_work = self.wallets.checking_work((0 if confirmed else len(made.payments)) + len(leavers))
-        done = made.verdicts == DONE
-        block: L2Block | None = None
-        if len(transactions) or (made.verdicts == DONE).any():
-            hashing = Work()
-            count_hashes(transactions, hashing)
-            hashes = transactions.keccak256()
-            header = self._header(hashing)
-            self._parent_hash = header.block_hash(hashes.tobytes(), hashing)
-            block_work.add(hashing)
-            self._work.add(hashing)
-            block = L2Block(
-                header=header,
-                block_hash=self._parent_hash,
-                transactions=transactions,
-                hashes=hashes,
-                payments=made.payments[done],
-                withdrawals=tuple((user, amount_wei) for user, amount_wei, _ in leavers),
-                delta=self._accounts.take_delta(),
-                amounts=(made.amounts[0][done], made.amounts[1][done]),
-                fee_wei=int(made.fees[0]) if len(made.fees) else 0,
-                withdrawal_fee_wei=self.withdrawal_fee_wei(),
-                credits=self._accounts.take_credits(),
-                fees_wei=made.fees[done],
-            )
+        work = self.wallets.checking_work((0 if confirmed else len(made.payments)) + len(leavers))
+        block = self._maker.make(made, leavers, self.withdrawal_fee_wei(), work)
         self._unconfirmed += 1
-        self._cpu.submit(self._service_ns(block_work), self._confirm, block, made, confirmed)
+        self._cpu.submit(self._service_ns(work), self._confirm, block, made, confirmed)
 
     def _service_ns(self, work: Work) -> int:
         return -(-self._world.profile.cost_ns(work) // self._config.cores)
-
-    def _header(self, work: Work) -> BlockHeader:
-        now = self._world.environment.now
-        # Each L2 block looks back to at most one L1 block more than the one before (specs, protocol/derivation.md), and
-        # never to fewer: where L1 lost blocks, to the one before until L1 is as high again.
-        beats = (now - self._origin_ns) // self._block_ns
-        self._origin, self._origin_ns = max(self._origin, min(self._chain.height, self._origin + beats)), now
-        origin = f"{self._chain.name} {self._origin}".encode()  # the mock L1 has no headers to hash
-        work.count_keccak(1, len(origin))
-        return BlockHeader(
-            parent_hash=self._parent_hash,
-            epoch_number=self._origin,
-            epoch_hash=keccak256(origin),
-            timestamp_s=now // self._block_ns * self._block_ns // NS_PER_S,
-        )
 
     def _confirm(self, block: L2Block | None, made: Made, confirmed: bool) -> None:
         self._unconfirmed -= 1
         if not confirmed:
             self._tell(made)
-        if block is not None:
+        if block is not None and not self._stopped:
             self._on_block(block)
 
     def _tell(self, made: Made) -> None:
-        """Write what became of payments: those that are done are assured now."""
+        """Write what became of payments: those that are done are assured now, if somebody is there to say so."""
+        if self._stopped:
+            self._drop(made.payments)
+            return
         record, done = self._record, made.verdicts == DONE
         record.outcome[made.payments] = OUTCOME_OF_VERDICT[made.verdicts]
         record.attempts[made.payments] = 1
         record.assured_ns[made.payments[done]] = self._world.environment.now
         record.fee[made.payments[done]] = made.fees[done]
-
-
-def _joined(parts: Sequence[tuple[Words, Words]]) -> tuple[Words, Words]:
-    return np.concatenate([low for low, _ in parts]), np.concatenate([high for _, high in parts])
-
-
-NOTHING: Final = Made(
-    payments=np.empty(0, np.int64),
-    verdicts=np.empty(0, np.uint8),
-    amounts=(np.empty(0, np.uint64), np.empty(0, np.uint64)),
-    fees=np.empty(0, np.int64),
-    transactions=EncodedBatch(np.empty(0, np.uint8), np.zeros(1, np.int64)),
-)
-"""A block in which nobody pays."""

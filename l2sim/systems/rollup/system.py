@@ -8,15 +8,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from l2sim.engine import NS_PER_S, ns
+from l2sim.engine import NS_PER_S, Call, ns
 from l2sim.errors import InputError, InvariantError
 from l2sim.l1.base import Chain, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
-from l2sim.l1.ethereum.gas import TRANSACTION_GAS, transaction_gas
+from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import NEVER, Ints
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.rollup.accounts import Accounts, StateTree
-from l2sim.systems.rollup.batcher import Batch, Batcher
+from l2sim.systems.rollup.anchor import Anchor
+from l2sim.systems.rollup.batcher import Batcher
 from l2sim.systems.rollup.blobs import kzg_committer, modelled_hashes
 from l2sim.systems.rollup.bridge import Bridge
 from l2sim.systems.rollup.config import RollupConfig
@@ -25,12 +26,14 @@ from l2sim.systems.rollup.formats.forms import build_format
 from l2sim.systems.rollup.inclusion import Refusals
 from l2sim.systems.rollup.l1_account import L1Account, Operator
 from l2sim.systems.rollup.leaving import Leaving
+from l2sim.systems.rollup.limits import faults
 from l2sim.systems.rollup.liquidity import LiquidityProvider
-from l2sim.systems.rollup.posting import gas_per_calldata_byte
+from l2sim.systems.rollup.outages import Outages
+from l2sim.systems.rollup.poster import Batch
 from l2sim.systems.rollup.sequencer import Sequencer
-from l2sim.systems.rollup.settlement.base import SELECTOR_BYTES, WORD_BYTES, Settlement
+from l2sim.systems.rollup.settlement.base import Settlement
 from l2sim.systems.rollup.settlement.committee import Committee
-from l2sim.systems.rollup.settlement.config import OptimisticConfig, ValidiumConfig
+from l2sim.systems.rollup.settlement.config import EscapeConfig, OptimisticConfig, ValidiumConfig
 from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
 from l2sim.systems.rollup.settlement.validity import ValiditySettlement
 
@@ -49,11 +52,8 @@ class RollupSystem(PaymentSystem):
         super().__init__(name, world, chain)
         if not isinstance(chain, EthereumChain):
             raise InvariantError(f"{name}: needs an Ethereum-like chain (got {type(chain).__name__})")
-        for fork in chain.forks:
-            if config.batcher.medium == "blob" and not fork.max_blobs:
-                raise InputError(
-                    f"{name}: batcher.medium must be calldata or auto on a fork without blobs (got blob on {fork.name})"
-                )
+        for path, rule, got in faults(config, chain.config, chain.name):
+            raise InputError(f"{name}: {'.'.join(path)} {rule} (got {got})")
         self._ethereum = chain
         self._record = world.recorder.payments
         self._unfinal = 0
@@ -67,7 +67,7 @@ class RollupSystem(PaymentSystem):
         disputed = isinstance(config.settlement, OptimisticConfig) and config.settlement.disputes is not None
         tree = StateTree(world.crypto == "real" or disputed, self.work)
         resubmit_ns = ns(config.batcher.resubmit_s)
-        poster = Operator(account, users, resubmit_ns)
+        poster = Operator(account, users, resubmit_ns, Outages(config.batcher.outages, world.horizon.payments_ns))
         form = build_format(config, world)
         self.batcher = Batcher(config.batcher, form, world, chain, poster, tree, self.work, self._included)
         self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
@@ -78,6 +78,10 @@ class RollupSystem(PaymentSystem):
         operator, watcher = (Operator(account, users + number, resubmit_ns) for number in (1, 2))
         self.settlement = self._settlement(config, operator, watcher)
         self.bridge.exits_by(self.settlement.exit_steps)
+        self._anchor: Anchor | None = None
+        self._stop: Call | None = None
+        self._over = False
+        """Whether the operator is gone, and the state back at what L1 bears out."""
         self.provider: LiquidityProvider | None = None
         if config.fast_exits is not None:
             self.provider = LiquidityProvider(config.fast_exits, world, account, users + 3)
@@ -85,12 +89,12 @@ class RollupSystem(PaymentSystem):
         self._escape = config.escape
         if config.escape is not None:
             window_ns = ns(config.escape.window_s)
+            self._let_stop(config.escape)
             self.bridge.escapes_by(((config.escape.request_gas, window_ns), (config.escape.escape_gas, 0)))
         if isinstance(config.settlement, ValidiumConfig):
             self._keep_apart(config.settlement, withheld=config.escape is not None)
-            self.batcher.committee = Committee(config.settlement.committee, world, self.work)
-            self.batcher.update_gas = config.settlement.update_gas
-        self._check_gas(config)
+            self.batcher.poster.committee = Committee(config.settlement.committee, world, self.work)
+            self.batcher.poster.update_gas = config.settlement.update_gas
 
     def _let_force(self, config: RollupConfig, account: L1Account) -> None:
         """Refuse whom the settings say, and let the refused in through L1."""
@@ -109,9 +113,34 @@ class RollupSystem(PaymentSystem):
         users = self.world.workload.users
         on_l1 = self.world.streams.get("rollup/volition").generator.random(users) < settlement.l1_share
         if settlement.l1_share:
-            self.batcher.on_l1 = on_l1
+            self.batcher.poster.on_l1 = on_l1
         if withheld and settlement.committee.withholds:
             self.bridge.can_prove = on_l1
+
+    def _let_stop(self, escape: EscapeConfig) -> None:
+        """Have the operator stop for good when the settings say so."""
+        if escape.stops_s is None:
+            return
+        world = self.world
+        self.batcher.poster.keeps_blocks = True
+        self._anchor = Anchor(world.workload.users, len(world.workload))
+        self._stop = world.environment.call_at(world.horizon.payments_ns + ns(escape.stops_s), self._operator_stops)
+
+    def _operator_stops(self) -> None:
+        """Sequencer, batcher and provers are gone; what they sent to L1 may still land."""
+        self._stop = None
+        self.sequencer.stop()
+        self.batcher.abandon()
+        self.settlement.abandon()
+
+    def _go_back(self, anchor: Anchor) -> None:
+        """Undo what L1 does not bear out: balances, fees and payments go back to the last state that it does."""
+        self._over = True
+        anchor.restore(self.accounts)
+        undone = (self._record.outcome == Outcome.COMPLETED) & ~anchor.payments
+        self._record.outcome[undone] = Outcome.REVERTED
+        self._record.fee[undone] = 0
+        self.sequencer.fees_wei = sum(self._record.fee[anchor.payments].tolist())
 
     def _go_out(self, user: int, keep_wei: int) -> None:
         """Let a user out by the sequencer, or past an operator who has gone."""
@@ -123,34 +152,11 @@ class RollupSystem(PaymentSystem):
     def _settlement(self, config: RollupConfig, operator: Operator, watcher: Operator) -> Settlement:
         world, chain, on_exits = self.world, self._ethereum, self._exits_open
         if isinstance(config.settlement, OptimisticConfig):
-            self.batcher.keeps_blocks = config.settlement.disputes is not None
-            return OptimisticSettlement(config.settlement, world, chain, operator, watcher, on_exits, self._final)
-        return ValiditySettlement(config.settlement, world, chain, operator, on_exits, self._final, self.economics)
-
-    def _check_gas(self, config: RollupConfig) -> None:
-        """Refuse settings by which a transaction could never go into an L1 block."""
-        caps = [fork.max_transaction_gas for fork in self._ethereum.forks if fork.max_transaction_gas is not None]
-        limit = min(self._ethereum.config.least_gas_limit, *caps, 10**18)
-        needs = {"bridge.deposit_gas": config.bridge.deposit_gas}
-        needs["settlement: a step of an exit"] = max(gas for gas, _ in self.settlement.exit_steps)
-        if config.escape is not None:
-            needs["escape.request_gas"] = config.escape.request_gas
-            needs["escape.escape_gas"] = config.escape.escape_gas
-        if self.batcher.committee is not None:
-            committee = self.batcher.committee
-            data = b"\xff" * (SELECTOR_BYTES + 2 * WORD_BYTES + committee.certificate_bytes)
-            needs["settlement: a committee's update"] = transaction_gas(
-                data, self.batcher.update_gas - TRANSACTION_GAS + committee.check_gas
+            self.batcher.poster.keeps_blocks = config.settlement.disputes is not None
+            return OptimisticSettlement(
+                config.settlement, world, chain, operator, watcher, on_exits, self._final, self.bridge.rob
             )
-        needs["settlement: a proposal or proof"] = self.settlement.operator_gas
-        if config.batcher.medium != "calldata":
-            needs["batcher: a batch in blobs"] = TRANSACTION_GAS
-        if config.batcher.medium != "blob":
-            per_byte = max(gas_per_calldata_byte(fork) for fork in self._ethereum.forks)
-            needs["batcher.max_calldata_bytes"] = TRANSACTION_GAS + per_byte * config.batcher.max_calldata_bytes
-        for what, gas in needs.items():
-            if gas > limit:
-                raise InputError(f"{self.name}: {what} must fit into {limit} gas of {self.chain.name} (got {gas})")
+        return ValiditySettlement(config.settlement, world, chain, operator, on_exits, self._final, self.economics)
 
     def onboard(self) -> None:
         """Let users deposit."""
@@ -168,6 +174,10 @@ class RollupSystem(PaymentSystem):
         self.sequencer.submit(payment)
 
     def _exits_open(self, batch: Batch) -> None:
+        if self._over:
+            return
+        if self._anchor is not None and isinstance(self.settlement, ValiditySettlement):
+            self._anchor.take(batch)
         self.bridge.exits_open(batch)
         self._doze()
 
@@ -182,6 +192,10 @@ class RollupSystem(PaymentSystem):
             self.leaving.stays(user)
 
     def _included(self, batch: Batch, receipt: Receipt) -> None:
+        if self._over:  # too late: users have turned to the state before it
+            return
+        if self._anchor is not None and isinstance(self.settlement, OptimisticSettlement):
+            self._anchor.take(batch)
         _fill(self._record.included_ns, batch.payments, receipt.time_ns)
         self.sequencer.fees.batch_posted(receipt.time_ns // NS_PER_S, batch.gas_fee_wei + batch.blob_fee_wei)
         self._unfinal += 1
@@ -202,6 +216,10 @@ class RollupSystem(PaymentSystem):
 
     def leave(self) -> None:
         """Let every user withdraw at its own time, if it has more than leaving costs then."""
+        if self._anchor is not None and self._stop is None:
+            self._go_back(self._anchor)
+        elif self._stop is not None:
+            self._stop.cancel()
         self.leaving.begin(self.leaving_times_ns())
 
     @property
@@ -219,10 +237,18 @@ class RollupSystem(PaymentSystem):
             min((due_ns for due_ns in dues_ns if due_ns is not None), default=self.world.horizon.end_ns)
         )
 
+    def sample(self, time_ns: int) -> None:
+        """Record what is confirmed on L2 and not on L1 yet, and by how much the safe head lags."""
+        count, waited_ns = self.batcher.queued
+        series = self.world.recorder.series
+        series.append(time_ns=time_ns, measure="unposted", value=float(count))
+        series.append(time_ns=time_ns, measure="safe_head_lag_s", value=waited_ns / NS_PER_S)
+
     def finish(self) -> None:
         """Sum up what users paid to the sequencer."""
         self.economics.service_fees = self.sequencer.fees_wei
         self.economics.exit_fees = self.sequencer.withdrawal_fees_wei
+        self.economics.stolen = self.bridge.stolen_wei
         if self.provider is not None:
             self.economics.exit_fees += self.provider.business.income_wei
 
@@ -233,12 +259,16 @@ class RollupSystem(PaymentSystem):
     def audit(self) -> Audit:
         """Where the users' money is, in wei: their accounts and L1 wallets, under way, paid as fees, gone out."""
         bridge = self.bridge
+        balances_wei, on_the_way_wei = self.accounts.total_wei + bridge.wallets_wei, bridge.exiting_wei
+        # What users are owed and the bridge does not hold any more is nobody's: of balances, or of withdrawals.
+        missing_wei = min(bridge.missing_wei, self.accounts.total_wei)
         return Audit(
             entered=bridge.entered_wei,
-            balances=self.accounts.total_wei + bridge.wallets_wei,
-            in_flight=bridge.depositing_wei + bridge.exiting_wei,
+            balances=balances_wei - missing_wei,
+            in_flight=bridge.depositing_wei + on_the_way_wei - (bridge.missing_wei - missing_wei),
             fees=self.sequencer.fees_wei + self.sequencer.withdrawal_fees_wei + bridge.fees_wei,
             left=bridge.left_wei,
+            stolen=bridge.stolen_wei,
         )
 
     def capital_locked(self) -> int:

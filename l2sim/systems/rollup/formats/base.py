@@ -53,7 +53,7 @@ class L2Block:
     credits: tuple[tuple[int, int], ...]
     """Deposits credited since the block before: users and wei."""
     fees_wei: Indices | None = None
-    """What each payment pays, where they differ."""
+    """What each payment's account pays, where they differ: nothing for those that came through L1."""
 
     def of_accounts(self, wanted: npt.NDArray[np.bool_]) -> "L2Block":
         """The block with the changes and withdrawals of the wanted accounts only."""
@@ -74,6 +74,8 @@ class BatchFormat(ABC):
 
     blob_bytes: int = BLOB_BYTES
     """What a blob holds."""
+    in_channels: bool = False
+    """Whether its payloads are frames of a channel, which must land close together."""
 
     @abstractmethod
     def size(self, block: L2Block) -> int:
@@ -114,6 +116,8 @@ class BatchFormat(ABC):
 
 class Channels(BatchFormat):
     """The OP Stack's frames, whatever is in them."""
+
+    in_channels = True
 
     def parts(self, channel: bytes, channel_id: bytes, most_bytes: int) -> list[bytes]:
         """The frames of the channel, one to a payload."""

@@ -7,11 +7,8 @@ from l2sim.engine import Call
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.systems.base import World
-from l2sim.systems.rollup.batcher import Batch
 from l2sim.systems.rollup.l1_account import Operator
-
-WORD_BYTES = 32
-SELECTOR_BYTES = 4
+from l2sim.systems.rollup.poster import Batch
 
 
 class Settlement(ABC):
@@ -42,15 +39,14 @@ class Settlement(ABC):
     def batch_included(self, batch: Batch, receipt: Receipt) -> None:
         """Take a batch whose data has come to L1."""
 
+    @abstractmethod
+    def abandon(self) -> None:
+        """The operator is gone for good: nothing more is proposed or proven, and nobody waits for it."""
+
     @property
     @abstractmethod
     def exit_steps(self) -> tuple[tuple[int, int], ...]:
         """The L1 transactions of a withdrawal in order: gas, and the wait after its block, ns."""
-
-    @property
-    @abstractmethod
-    def operator_gas(self) -> int:
-        """The most gas that one of its own L1 transactions uses."""
 
     @property
     @abstractmethod

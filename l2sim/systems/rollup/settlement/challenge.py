@@ -9,14 +9,13 @@ from l2sim.engine import ns
 from l2sim.l1.base import Receipt
 from l2sim.systems.base import World
 from l2sim.systems.rollup.l1_account import Operator
+from l2sim.systems.rollup.outages import Outages
 from l2sim.systems.rollup.settlement.config import DisputeConfig
 from l2sim.systems.rollup.settlement.dispute import DisputeGame, HonestPlayer, MoveRefused, Rules, Side
 from l2sim.systems.rollup.settlement.replay import Operation, Replay
 
 LIAR: Final = "liar"
 WATCHER: Final = "watcher"
-STOLEN_WEI: Final = 10**18
-"""What a liar gives itself: one ether."""
 MOVE_DATA_BYTES: Final = 100
 """Calldata of a move: selector and three words, whichever move it is."""
 
@@ -43,12 +42,13 @@ class Trace:
     An operation's effect shows with its last instruction; past the last operation nothing changes.
     """
 
-    def __init__(self, replay: Replay, depth: int, lies_from: int, thief: int) -> None:
+    def __init__(self, replay: Replay, depth: int, lies_from: int, thief: int, stolen_wei: int) -> None:
         self._root_after = replay.root_after
         self._count = len(replay)
         self._shift = depth - max(1, (self._count - 1).bit_length())
         self._lies_from = lies_from
         self._thief = thief
+        self._stolen_wei = stolen_wei
 
     def _done(self, instruction: int) -> int:
         """Operations that are done after an instruction."""
@@ -59,9 +59,9 @@ class Trace:
         return self._root_after(self._done(instruction))
 
     def lie(self, instruction: int) -> bytes:
-        """What the liar says it is: an ether more on its account from one operation on."""
+        """What the liar says it is: more on its account from one operation on."""
         done = self._done(instruction)
-        stolen_wei = STOLEN_WEI if done > self._lies_from else 0
+        stolen_wei = self._stolen_wei if done > self._lies_from else 0
         return self._root_after(done, thief=self._thief, stolen_wei=stolen_wei)
 
     def keep(self, roots: dict[tuple[int, int, int], bytes]) -> None:
@@ -114,7 +114,12 @@ class Challenge:
         replay: Replay,
         operators: dict[str, Operator],
         on_resolved: Callable[["Challenge"], object],
+        *,
+        stolen_wei: int,
+        awake: Outages,
+        seen_ns: int,
     ) -> None:
+        """`awake` says when the watcher moves, `seen_ns` when it has seen through the lie."""
         self._config = config
         self._world = world
         self._operators = operators
@@ -123,7 +128,7 @@ class Challenge:
         depth = config.max_depth
         rules = Rules(depth, min(config.split_depth, depth), ns(config.clock_s), ns(config.extension_s))
         lies_from = world.streams.get("rollup/lies").integer(len(steps))
-        self.trace = Trace(replay, depth, lies_from, world.workload.users)
+        self.trace = Trace(replay, depth, lies_from, world.workload.users, stolen_wei)
         last = (1 << depth) - 1
         now = world.environment.now
         start, root = replay.root_after(0), self.trace.lie(last)
@@ -133,11 +138,14 @@ class Challenge:
         self._players = players_of(self.game, self.trace)
         self.due_ns: int | None = None
         """When the next transaction is sent."""
-        self._later(config.watcher_delay_s, self._turn, WATCHER)
+        self._awake = awake
+        self._turn_at(seen_ns, WATCHER)
 
-    def _later(self, seconds: float, what: Callable[..., object], *args: object) -> None:
-        self.due_ns = self._world.environment.now + ns(seconds)
-        self._world.environment.call_at(self.due_ns, what, *args)
+    def _turn_at(self, time_ns: int, name: str) -> None:
+        self.due_ns = max(self._world.environment.now, time_ns)
+        if name == WATCHER:
+            self.due_ns = self._awake.after(self.due_ns)
+        self._world.environment.call_at(self.due_ns, self._turn, name)
 
     @property
     def bonded_wei(self) -> int:
@@ -160,10 +168,10 @@ class Challenge:
         other = LIAR if name == WATCHER else WATCHER
         try:
             self._players[name].answer(number, receipt.time_ns)
-        except MoveRefused:  # L1 does not bear the liar out, or its clock ran out: it gives up
+        except MoveRefused:  # L1 does not bear it out, or its clock ran out: it gives up
             self._wait_for_clocks()
             return
-        self._later(self._config.response_s, self._turn, other)
+        self._turn_at(self._world.environment.now + ns(self._config.response_s), other)
 
     def _wait_for_clocks(self) -> None:
         due_ns = max(self.game.over_ns(), self._world.environment.now)

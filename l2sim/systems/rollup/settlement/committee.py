@@ -8,22 +8,14 @@ from l2sim.engine import ns
 from l2sim.errors import InvariantError
 from l2sim.systems.base import World
 from l2sim.systems.rollup.aggregation import bls_signatures
-from l2sim.systems.rollup.settlement.config import CommitteeConfig
-
-ECRECOVER_GAS = 3_000  # go-ethereum params EcrecoverGas
-PAIRING_GAS = 37_700 + 2 * 32_600
-"""Of one check with two pairings, whatever the number of signers (EIP-2537): 102,900."""
-G1_ADD_GAS = 375
-"""Of adding one signer's key (EIP-2537)."""
-ECDSA_BYTES = 65
-BLS_BYTES = 96
+from l2sim.systems.rollup.settlement.config import ECDSA_BYTES, CommitteeConfig
 
 
 class Committee:
     """Signs each batch, and checks the signatures as L1 does; with modelled cryptography bytes stand in for them."""
 
     def __init__(self, config: CommitteeConfig, world: World, work: Work) -> None:
-        self._config = config
+        self.config = config
         self._work = work
         self._real = world.crypto == "real"
         self._random = world.streams.get("rollup/committee")
@@ -40,34 +32,20 @@ class Committee:
         self.certificates = 0
         """Batches signed for."""
 
-    @property
-    def check_gas(self) -> int:
-        """L1 gas of checking the signatures of one batch, beside their calldata."""
-        threshold = self._config.threshold
-        if self._config.signatures == "bls":
-            return PAIRING_GAS + (threshold - 1) * G1_ADD_GAS
-        return threshold * ECRECOVER_GAS
-
-    @property
-    def certificate_bytes(self) -> int:
-        """Size of the signatures of one batch: the members who signed as bits, and what they signed with."""
-        mask = -(-self._config.members // 8)
-        return mask + (BLS_BYTES if self._config.signatures == "bls" else ECDSA_BYTES * self._config.threshold)
-
     def certify(self, data: bytes, root: bytes) -> bytes:
         """The certificate of a batch: as many members as L1 asks for sign the hash of its data and its root."""
         self.certificates += 1
-        signers = range(self._config.threshold)
+        signers = range(self.config.threshold)
         message = keccak256(keccak256(data) + root)
         self._work.count_keccak(1, 2 * len(root))
         self._work.count_keccak(1, len(data))
-        mask = sum(1 << member for member in signers).to_bytes(-(-self._config.members // 8), "little")
-        if self._config.signatures == "ecdsa":  # the cost profile knows no BLS
+        mask = sum(1 << member for member in signers).to_bytes(-(-self.config.members // 8), "little")
+        if self.config.signatures == "ecdsa":  # the cost profile knows no BLS
             self._work.ecdsa_signs += len(signers)
             self._work.ecdsa_recovers += len(signers)
         if not self._real:
-            return mask + self._random.bytes(self.certificate_bytes - len(mask))
-        if self._config.signatures == "bls":
+            return mask + self._random.bytes(self.config.certificate_bytes - len(mask))
+        if self.config.signatures == "bls":
             signed: bytes = self._bls.aggregate([self._bls.sign(message, self._secrets[member]) for member in signers])
         else:
             signed = b"".join(ecdsa.sign_recoverable(message, self._secrets[member]) for member in signers)
@@ -79,12 +57,12 @@ class Committee:
     def holds(self, certificate: bytes, data: bytes, root: bytes) -> bool:
         """Whether enough members signed for that data and root, as L1 checks it; only with real cryptography."""
         message = keccak256(keccak256(data) + root)
-        size = -(-self._config.members // 8)
+        size = -(-self.config.members // 8)
         mask, signed = int.from_bytes(certificate[:size], "little"), certificate[size:]
-        signers = [member for member in range(self._config.members) if mask >> member & 1]
-        if len(signers) < self._config.threshold or mask >> self._config.members:
+        signers = [member for member in range(self.config.members) if mask >> member & 1]
+        if len(signers) < self.config.threshold or mask >> self.config.members:
             return False
-        if self._config.signatures == "bls":
+        if self.config.signatures == "bls":
             return bool(self._bls.fast_aggregate_verify(message, signed, [self._keys[member] for member in signers]))
         if len(signed) != ECDSA_BYTES * len(signers):
             return False

@@ -4,15 +4,22 @@ Gas figures of OP Stack contracts are those of the gas snapshot that its authors
 (ethereum-optimism/optimism 0020adc2, packages/contracts-bedrock/.gas-snapshot) plus 21,000 a transaction, rounded.
 """
 
-from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
+from l2sim.systems.rollup.outage_config import OutageConfig, refuse_overlaps
 
 MAX_L1_GAS = 16_777_216
 """Gas limit of one L1 transaction, 2**24 (EIP-7825)."""
+ECRECOVER_GAS = 3_000  # go-ethereum params EcrecoverGas
+PAIRING_GAS = 37_700 + 2 * 32_600
+"""Of one check with two pairings, whatever the number of signers (EIP-2537): 102,900."""
+G1_ADD_GAS = 375
+"""Of adding one signer's key (EIP-2537)."""
+ECDSA_BYTES = 65
+BLS_BYTES = 96
 
 
 class DisputeConfig(Config):
@@ -23,7 +30,13 @@ class DisputeConfig(Config):
     """
 
     lying_proposals: tuple[int, ...] = Field(default=(), max_length=1_000)
-    """Numbers of the proposals, the first being 0, in which the proposer claims an ether too much for itself."""
+    """Numbers of the proposals, the first being 0, in which the proposer claims too much for itself."""
+    lie_eth: float = Field(default=1.0, gt=0, le=1e9)
+    """What it claims too much in each of them, ether."""
+    watcher_outages: tuple[OutageConfig, ...] = Field(default=(), max_length=1_000)
+    """Times in which the watcher sees nothing and makes no move, in order and apart. A lie that nobody disputes within
+    the challenge window becomes final, and so does one whose dispute the watcher loses on its clock: the proposer then
+    takes what it claimed out of the bridge, as far as that holds so much."""
     max_depth: int = Field(default=73, ge=1, le=126)
     """Claims after which a single instruction is left, which L1 executes."""
     split_depth: int = Field(default=30, ge=1, le=125)
@@ -42,6 +55,11 @@ class DisputeConfig(Config):
     """L1 gas of executing an instruction."""
     resolve_gas: int = Field(default=400_000, ge=21_000, le=MAX_L1_GAS)
     """L1 gas of resolving a game and its bonds."""
+
+    @model_validator(mode="after")
+    def _has_outages_in_order(self) -> Self:
+        refuse_overlaps(self.watcher_outages)
+        return self
 
     @model_validator(mode="after")
     def _has_time_for_an_extension(self) -> Self:
@@ -71,7 +89,7 @@ class OptimisticConfig(Config):
     proposal_gas: int = Field(default=90_000, ge=21_000, le=MAX_L1_GAS)
     """L1 gas of a proposal (L2OutputOracle proposeL2Output, 68,671)."""
     disputes: DisputeConfig | None = None
-    """A watcher, and what it disputes; without it nobody lies and nobody watches."""
+    """A watcher, and what it disputes; without it nobody lies."""
     prove_gas: int = Field(default=170_000, ge=21_000, le=MAX_L1_GAS)
     """L1 gas to prove a withdrawal. Proving and claiming in one took 187,013; the split into two steps, each with
     21,000 and some storage of its own, is an assumption."""
@@ -87,15 +105,6 @@ class OptimisticConfig(Config):
                 f"would become final (got {self.challenge_window_s:g})"
             )
         return self
-
-
-class OutageConfig(Config):
-    """A time in which provers stand still; what they were at goes on afterwards."""
-
-    start_s: float = Field(ge=0, le=1e9)
-    """Its begin, seconds from the start of the run."""
-    duration_s: float = Field(gt=0, le=1e9)
-    """Its length, seconds."""
 
 
 class ProvenConfig(Config):
@@ -122,20 +131,15 @@ class ProvenConfig(Config):
     aggregation_s: float = Field(default=0.0, ge=0, le=2_592_000)
     """Time to fold proofs into one, seconds; nothing where there is only one."""
     outages: tuple[OutageConfig, ...] = Field(default=(), max_length=1_000)
-    """Times in which no prover works, in order and apart."""
+    """Times in which no prover works, in order and apart; what they were at goes on afterwards."""
     execution_delay_s: float = Field(default=0.0, ge=0, le=2_592_000)
     """Time between a proof's block and the moment its state counts, seconds; 76,000 on zkSync Era at first."""
     claim_gas: int = Field(default=120_000, ge=21_000, le=MAX_L1_GAS)
     """L1 gas to claim a withdrawal; an assumption."""
 
     @model_validator(mode="after")
-    def _check_outages(self) -> Self:
-        for before, after in pairwise(self.outages):
-            if after.start_s <= before.start_s + before.duration_s:
-                raise ValueError(
-                    f"outages must follow each other: the next start_s must be after "
-                    f"{before.start_s + before.duration_s:g} (got {after.start_s:g})"
-                )
+    def _has_outages_in_order(self) -> Self:
+        refuse_overlaps(self.outages)
         return self
 
 
@@ -165,6 +169,19 @@ class CommitteeConfig(Config):
             raise ValueError(f"threshold must be at most members, {self.members} (got {self.threshold})")
         return self
 
+    @property
+    def check_gas(self) -> int:
+        """L1 gas of checking the signatures of one batch, beside their calldata."""
+        if self.signatures == "bls":
+            return PAIRING_GAS + (self.threshold - 1) * G1_ADD_GAS
+        return self.threshold * ECRECOVER_GAS
+
+    @property
+    def certificate_bytes(self) -> int:
+        """Size of the signatures of one batch: the members who signed as bits, and what they signed with."""
+        mask = -(-self.members // 8)
+        return mask + (BLS_BYTES if self.signatures == "bls" else ECDSA_BYTES * self.threshold)
+
 
 class ValidiumConfig(ProvenConfig):
     """State stands when a proof of it has been verified on L1; a committee keeps the data.
@@ -189,6 +206,11 @@ class EscapeConfig(Config):
 
     A request on L1, unserved for the window, freezes the rollup; then a proof of balance gets the money out.
     """
+
+    stops_s: float | None = Field(default=None, ge=0, le=1e9)
+    """When the operator stops for good, seconds from the start of the payments: what waits is dropped, and payments
+    that were confirmed are undone unless their batch was executed on L1 by then (on L1, where settlement is
+    optimistic). Without it the operator serves payments to the end and only nobody who leaves."""
 
     request_gas: int = Field(default=100_000, ge=21_000, le=MAX_L1_GAS)
     """L1 gas of a forced request; an assumption."""

@@ -7,12 +7,14 @@ from l2sim.errors import InvariantError
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.systems.base import World
-from l2sim.systems.rollup.batcher import Batch
 from l2sim.systems.rollup.l1_account import Operator
-from l2sim.systems.rollup.settlement.base import SELECTOR_BYTES, WORD_BYTES, Settlement
+from l2sim.systems.rollup.outages import Outages
+from l2sim.systems.rollup.poster import Batch
+from l2sim.systems.rollup.settlement.base import Settlement
 from l2sim.systems.rollup.settlement.challenge import LIAR, WATCHER, Challenge, Dispute
 from l2sim.systems.rollup.settlement.config import OptimisticConfig
 from l2sim.systems.rollup.settlement.replay import Replay, operations
+from l2sim.systems.rollup.settlement.words import EXIT_DATA_BYTES, SELECTOR_BYTES, WORD_BYTES
 
 WEI_PER_ETHER = 10**18
 
@@ -22,7 +24,9 @@ class OptimisticSettlement(Settlement):
 
     A withdrawal is proven against a proposal on L1 and claimed a window later. With disputes, a watcher executes every
     batch again and compares roots. Where a proposer lies, the watcher opens a dispute; nobody proves withdrawals
-    against the lie, the batches are proposed anew at the next beat, and their window begins with that proposal.
+    against the lie, the batches are proposed anew at the next beat, and their window begins with that proposal. A lie
+    that the watcher does not see within the window, or whose dispute it loses, stands: the proposer proves what it
+    gave itself and takes it out of the bridge when its window is over.
     """
 
     def __init__(
@@ -34,7 +38,9 @@ class OptimisticSettlement(Settlement):
         watcher: Operator,
         on_exits: Callable[[Batch], object],
         on_final: Callable[[Batch, int], object],
+        on_theft: Callable[[int], object],
     ) -> None:
+        """`on_theft` is told the wei that a proposer has proven to be its own by a lie, when it claims them."""
         super().__init__(world, chain, operator, on_exits, on_final)
         self._config = config
         self._window_ns = ns(config.challenge_window_s)
@@ -49,6 +55,13 @@ class OptimisticSettlement(Settlement):
         self._operators = {LIAR: operator, WATCHER: watcher}
         self._replay = None if config.disputes is None else Replay()
         self._challenges: list[Challenge] = []
+        self._on_theft = on_theft
+        outages = () if config.disputes is None else config.disputes.watcher_outages
+        self._awake = Outages(outages, world.horizon.payments_ns)
+        self._robberies = 0
+        """Lies that stand, and are not paid out yet."""
+        self._claims_ns: list[int] = []
+        self._stopped = False
         self.disputes: list[Dispute] = []
         """Disputes begun so far, in order."""
 
@@ -71,6 +84,8 @@ class OptimisticSettlement(Settlement):
         batches = sorted(self._unproposed, key=lambda batch: batch.number)
         self._unproposed = []
         self._proposal_ns = None
+        if self._stopped:
+            return
         if self._replay is not None and self._proposing:
             self._unproposed = batches  # whether the last one holds decides what this one builds on
             self._propose_soon()
@@ -109,14 +124,21 @@ class OptimisticSettlement(Settlement):
 
     def _lied(self, number: int, batches: list[Batch], receipt: Receipt) -> None:
         """The proposal on L1 claims a false state: open a dispute, and propose the batches again."""
-        del receipt
-        self._proposing = False
         disputes, replay = self._config.disputes, self._replay
         if disputes is None or replay is None:
             raise InvariantError(f"proposal {number} must not lie without disputes")
+        seen_ns = self._awake.after(receipt.time_ns + ns(disputes.watcher_delay_s))
+        if seen_ns >= receipt.time_ns + self._window_ns:  # in time nobody does
+            self._proposed(number, batches, receipt)
+            self._rob(receipt.time_ns + self._window_ns)
+            return
+        self._proposing = False
         steps = [step for batch in batches for step in operations(batch.blocks, self._world.workload)]
         replay.look_at(steps)
-        challenge = Challenge(disputes, self._world, number, steps, replay, self._operators, self._resolved)
+        challenge = Challenge(
+            disputes, self._world, number, steps, replay, self._operators, self._resolved,
+            stolen_wei=self._lie_wei, awake=self._awake, seen_ns=seen_ns,
+        )  # fmt: skip
         self._challenges.append(challenge)
         self.disputes.append(challenge.record)
         for batch in batches:
@@ -126,20 +148,49 @@ class OptimisticSettlement(Settlement):
         self._unproposed += batches
         self._propose_soon()
 
+    @property
+    def _lie_wei(self) -> int:
+        return 0 if self._config.disputes is None else round(self._config.disputes.lie_eth * WEI_PER_ETHER)
+
     def _resolved(self, challenge: Challenge) -> None:
         self._challenges.remove(challenge)
         record, series = challenge.record, self._world.recorder.series
-        if not record.watcher_won:
-            raise InvariantError(f"the watcher must win the dispute over proposal {record.proposal}: {record}")
         now = self._world.environment.now
+        if not record.watcher_won:
+            if self._config.disputes is None or not self._config.disputes.watcher_outages:
+                raise InvariantError(f"the watcher must win the dispute over proposal {record.proposal}: {record}")
+            self._rob(record.begun_ns + self._window_ns)
         series.append(time_ns=now, measure="dispute_moves", value=float(record.moves))
         series.append(time_ns=now, measure="dispute_gain_eth", value=record.watcher_gain_wei / WEI_PER_ETHER)
         series.append(time_ns=now, measure="dispute_hours", value=(now - record.begun_ns) / 3.6e12)
 
+    def _rob(self, due_ns: int) -> None:
+        """Have the liar prove against its proposal, and claim from then on."""
+        self._robberies += 1
+
+        def proven(_: Receipt) -> None:
+            claim_ns = max(due_ns, self._world.environment.now)
+            self._claims_ns.append(claim_ns)
+            self._world.environment.call_at(claim_ns, claim, claim_ns)
+
+        def claim(claim_ns: int) -> None:
+            self._claims_ns.remove(claim_ns)
+            self._operator.send(self._config.claim_gas, taken, data=bytes(EXIT_DATA_BYTES))
+
+        def taken(_: Receipt) -> None:
+            self._robberies -= 1
+            self._on_theft(self._lie_wei)
+
+        self._operator.send(self._config.prove_gas, proven, data=bytes(EXIT_DATA_BYTES))
+
+    def abandon(self) -> None:
+        """Propose nothing any more; batches that are on L1 become final all the same."""
+        self._stopped = True
+
     @property
     def idle(self) -> bool:
-        """Whether every batch taken so far is final and every dispute resolved."""
-        return super().idle and not self._challenges
+        """Whether every batch taken so far is final, every dispute resolved and every lie that stands paid out."""
+        return super().idle and not self._challenges and not self._robberies
 
     @property
     def bonded_wei(self) -> int:
@@ -152,14 +203,7 @@ class OptimisticSettlement(Settlement):
         return ((self._config.prove_gas, self._window_ns), (self._config.claim_gas, 0))
 
     @property
-    def operator_gas(self) -> int:
-        """That of a proposal, or of the dearest move of a dispute."""
-        disputes = self._config.disputes
-        moves = () if disputes is None else (disputes.move_gas, disputes.step_gas, disputes.resolve_gas)
-        return max(self._config.proposal_gas, *moves) if moves else self._config.proposal_gas
-
-    @property
     def due_ns(self) -> int | None:
         """When the next proposal or move of a dispute is made."""
-        dues_ns = [self._proposal_ns, *(challenge.due_ns for challenge in self._challenges)]
+        dues_ns = [self._proposal_ns, *self._claims_ns, *(challenge.due_ns for challenge in self._challenges)]
         return min((due_ns for due_ns in dues_ns if due_ns is not None), default=None)

@@ -1,21 +1,19 @@
 """The kinds that prove their batches: a state stands when a proof of it has been verified on L1."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from l2sim.engine import Call, ns
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.gas import transaction_gas
 from l2sim.systems.base import Economics, World
-from l2sim.systems.rollup.batcher import Batch
 from l2sim.systems.rollup.l1_account import Operator
-from l2sim.systems.rollup.settlement.base import SELECTOR_BYTES, WORD_BYTES, Settlement
+from l2sim.systems.rollup.outages import Outages
+from l2sim.systems.rollup.poster import Batch
+from l2sim.systems.rollup.settlement.base import Settlement
 from l2sim.systems.rollup.settlement.config import ValidityConfig, ValidiumConfig
 from l2sim.systems.rollup.settlement.provers import Provers
-
-PUBLIC_INPUTS: Final = 2
-"""Words beside the proof: the roots that it links."""
+from l2sim.systems.rollup.settlement.words import SELECTOR_BYTES
 
 
 class ValiditySettlement(Settlement):
@@ -39,7 +37,8 @@ class ValiditySettlement(Settlement):
         super().__init__(world, chain, operator, on_exits, on_final)
         self._config = config
         self._economics = economics
-        self._provers = Provers(world.environment, config.provers, config.outages)
+        outages = Outages(config.outages, world.horizon.payments_ns)
+        self._provers = Provers(world.environment, config.provers, outages)
         self._proofs = world.streams.get("rollup/proofs")
         self._delay_ns = ns(config.execution_delay_s)
         self._proven: dict[int, Batch] = {}
@@ -53,12 +52,17 @@ class ValiditySettlement(Settlement):
         self._patience_ns = 0
         self._dues_ns: list[int] = []
         """When proofs under way will be made, waits be over, and delays end."""
+        self._settling = 0
+        """Batches whose proof is on its way or verified, and that are not final yet."""
+        self._stopped = False
         self.proofs = 0
         """Proofs sent to L1."""
 
     def batch_included(self, batch: Batch, receipt: Receipt) -> None:
         """Give the batch to the next free prover."""
         del receipt
+        if self._stopped:
+            return
         self._unfinal += 1
         config = self._config
         service_ns = ns(config.proof_s + config.proof_s_per_transaction * batch.transactions)
@@ -67,6 +71,8 @@ class ValiditySettlement(Settlement):
 
     def _prove(self, batch: Batch) -> None:
         self._dues_ns.remove(self._world.environment.now)
+        if self._stopped:
+            return
         self._proven[batch.number] = batch
         while self._next in self._proven:
             self._gather(self._proven.pop(self._next))
@@ -89,7 +95,8 @@ class ValiditySettlement(Settlement):
     def _lose_patience(self) -> None:
         self._dues_ns.remove(self._patience_ns)
         self._patience = None
-        self._fold()
+        if not self._stopped:
+            self._fold()
 
     def _fold(self) -> None:
         """Make one proof of those that wait; it goes to L1 at once if there is nothing to fold."""
@@ -101,7 +108,8 @@ class ValiditySettlement(Settlement):
 
     def _folded(self, batches: list[Batch]) -> None:
         self._dues_ns.remove(self._world.environment.now)
-        self._send(batches)
+        if not self._stopped:
+            self._send(batches)
 
     def _send(self, batches: list[Batch]) -> None:
         """Send the proof of these batches to L1, after those of all before them: each builds on the root before it."""
@@ -117,6 +125,7 @@ class ValiditySettlement(Settlement):
         root = last.state_root or last.payments_root
         data = bytes(SELECTOR_BYTES) + self._proofs.bytes(self._config.proof_bytes) + last.payments_root + root
         self.proofs += 1
+        self._settling += len(batches)
         self._operator.send(self._gas(data), lambda receipt: self._verified(batches, receipt), data=data)
 
     def _gas(self, data: bytes) -> int:
@@ -135,15 +144,19 @@ class ValiditySettlement(Settlement):
         self._dues_ns.remove(due_ns)
         self._on_exits(batch)
 
+    def _finish(self, batch: Batch, time_ns: int) -> None:
+        self._settling -= 1
+        super()._finish(batch, time_ns)
+
+    def abandon(self) -> None:
+        """Prove nothing any more: batches whose proof has not been sent are never final."""
+        self._stopped = True
+        self._unfinal = self._settling
+
     @property
     def exit_steps(self) -> tuple[tuple[int, int], ...]:
         """Claim, at once."""
         return ((self._config.claim_gas, 0),)
-
-    @property
-    def operator_gas(self) -> int:
-        """That of a proof without a zero byte in its data."""
-        return self._gas(b"\xff" * (SELECTOR_BYTES + self._config.proof_bytes + PUBLIC_INPUTS * WORD_BYTES))
 
     @property
     def due_ns(self) -> int | None:
