@@ -1,4 +1,4 @@
-"""Make the README's figure: run the quickstart and keep its headline figure beside this file."""
+"""Make the figures of the README and of the guides: run their scenarios and keep a figure of each beside this file."""
 
 from pathlib import Path
 
@@ -6,9 +6,11 @@ import l2sim
 from l2sim.report.style import png
 
 ROOT = Path(__file__).resolve().parent.parent
+FIGURES = {"quickstart-cost.png": ("quickstart", "cost"), "payer-policies.png": ("payer_policies", "glance")}
 
 if __name__ == "__main__":
-    result = l2sim.run(l2sim.load_scenario(ROOT / "scenarios" / "quickstart.yaml"))
-    target = ROOT / "docs" / "quickstart-cost.png"
-    target.write_bytes(png(result.plot.cost()))
-    print(target.relative_to(ROOT))
+    for name, (scenario, figure) in FIGURES.items():
+        result = l2sim.run(l2sim.load_scenario(ROOT / "scenarios" / f"{scenario}.yaml"))
+        target = ROOT / "docs" / name
+        target.write_bytes(png(getattr(result.plot, figure)()))
+        print(target.relative_to(ROOT))

@@ -24,6 +24,10 @@ class Plots:
         """Payments assured per second over time, by system."""
         return self._draw("throughput")
 
+    def glance(self) -> "Figure":
+        """What payers met: success, and fee, attempts and time of what every system completed."""
+        return self._draw("glance")
+
     def fees(self) -> "Figure":
         """What payers paid: the distribution of fees, by system."""
         return self._draw("fees")

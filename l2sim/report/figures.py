@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from l2sim.report.glance import glance
 from l2sim.report.labels import mark_crossings
 from l2sim.report.style import HATCHES, PARAMETERS, chart, look
 from l2sim.report.words import seconds, usd, usd_tick
@@ -375,6 +376,12 @@ FIGURES: dict[str, Drawing] = {
         "Cost of one payment against the number of payments a user makes between coming in and going out, for users "
         "who pay as often as in this run and stay longer: what channel opens and closes, deposits and withdrawals cost "
         "is shared by all their payments. A cross marks where two systems cost the same.",
+    ),
+    "glance": Drawing(
+        glance,
+        "What payers met",
+        "The share of payments that each system completed; fee, attempts and time until the payee is assured, of those "
+        "payments that every system completed. Means with 95 % intervals, payments taken as independent.",
     ),
     "throughput": Drawing(
         throughput, "What gets through", "Payments assured a second; the grey area is what was sent."

@@ -15,6 +15,7 @@ from l2sim import Result
 from l2sim.experiment.replicate import run_replicated
 from l2sim.report.answers import cautions, comparison, headline
 from l2sim.report.figures import FIGURES, crossings, draw, thinned
+from l2sim.report.glance import means
 from l2sim.report.html import as_json
 from l2sim.report.labels import mark_crossings
 from l2sim.report.network import networks
@@ -42,7 +43,7 @@ def test_every_figure_draws_and_is_the_same_each_time(name: str) -> None:
     assert any(labels), "axes name what they show"
 
 
-@pytest.mark.parametrize("name", ["throughput", "fees", "latency", "l1", "cost", "money", "time"])
+@pytest.mark.parametrize("name", ["glance", "throughput", "fees", "latency", "l1", "cost", "money", "time"])
 def test_results_offer_their_figures_by_name(name: str) -> None:
     assert isinstance(getattr(small_result().plot, name)(), Figure)
 
@@ -251,3 +252,24 @@ def test_numbers_beside_crossings_that_lie_close_do_not_cover_each_other() -> No
         boxes = [text.get_window_extent() for text in axes.texts]
     assert [text.get_text() for text in axes.texts] == ["8.0", "9.5", "12", "16", "20", "188"]
     assert [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)] == []
+
+
+def test_systems_are_compared_by_payments_that_all_of_them_completed() -> None:
+    result = small_result()
+    found = means(result)
+    rows = result.payments().to_pylist()
+    done = {
+        system: {row["payment"]: row for row in rows if row["system"] == system and row["outcome"] == "completed"}
+        for system in result.systems
+    }
+    common = set.intersection(*(set(of) for of in done.values() if of))
+    assert common
+    for system, of in done.items():
+        offered = sum(row["system"] == system for row in rows)
+        assert found[system]["completed"].mean == pytest.approx(100 * len(of) / offered)
+        fees = [of[payment]["fee_usd"] for payment in common]
+        assert found[system]["fee"].mean == pytest.approx(np.mean(fees))
+        waits = [of[payment]["assured_ns"] - of[payment]["submitted_ns"] for payment in common]
+        assert found[system]["time"].mean == pytest.approx(np.mean(waits) / 1e9)
+        spread = 1.959963984540054 * np.std(waits, ddof=1) / len(waits) ** 0.5 / 1e9
+        assert found[system]["time"].half == pytest.approx(spread)

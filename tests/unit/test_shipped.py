@@ -19,6 +19,7 @@ SHORTER = {
     "force_closes": ("workload.duration_s=3600",),
     "batch_formats": ("workload.duration_s=600", "workload.users=60"),
     "unreliable_network": ("workload.duration_s=900",),
+    "payer_policies": ("workload.duration_s=200", "workload.users=30"),
     "settlement_kinds": ("workload.duration_s=600", "workload.users=40"),
     "lightning_snapshot": ("workload.payments=300", "workload.users=60"),
 }
