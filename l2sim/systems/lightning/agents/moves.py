@@ -1,5 +1,6 @@
 """Agents that move money between a router's channels and L1: submarine swaps, splices, leases."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -37,7 +38,7 @@ def excess_msat(rules: Imbalance, capacity_msat: int, own_share: float) -> int:
     return 0 if amount_sat < rules.least_sat else sign * amount_sat * MSAT_PER_SAT
 
 
-class Mover:
+class Mover(ABC):
     """What agents that move money share: one look after another, one action a channel at a time."""
 
     def __init__(self, rules: Swaps | Splices | Leases, world: Surroundings) -> None:
@@ -61,9 +62,9 @@ class Mover:
                 if edge >> 1 not in self._busy and self.act(node, edge, share):
                     self._busy[edge >> 1] = None
 
+    @abstractmethod
     def act(self, node: int, edge: int, share: float) -> bool:
         """Do what the rule says for one channel; whether something has begun."""
-        raise NotImplementedError
 
     def over(self, edge: int) -> None:
         """The action on a channel is over, however it ended."""
