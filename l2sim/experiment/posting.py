@@ -116,12 +116,18 @@ class Recording:
 def record_blocks(scenario: "Scenario", system: str | None = None) -> Recording:
     """Run the sequencer of one of the scenario's rollups, the first unless named, and keep its blocks.
 
-    Raises InputError where the scenario has no such rollup, or it makes no block.
+    Raises InputError where the scenario has no such rollup that posts its data, or it makes no block.
     """
-    rollups = {name: config for name, config in scenario.systems.items() if isinstance(config, RollupConfig)}
+    rollups = {
+        name: config
+        for name, config in scenario.systems.items()
+        if isinstance(config, RollupConfig) and config.settlement.kind != "validium"
+    }
     if not rollups or (system is not None and system not in rollups):
         wanted = "a rollup" if system is None else f"a rollup called {system}"
-        raise InputError(f"the scenario must have {wanted} (got {', '.join(rollups) or 'no rollup'})")
+        raise InputError(
+            f"the scenario must have {wanted} that posts its data, not a validium (got {', '.join(rollups) or 'none'})"
+        )
     name = system or next(iter(rollups))
     config = rollups[name]
     chain = scenario.l1[config.l1]

@@ -79,6 +79,9 @@ def test_longer_channels_cost_less_and_lag_more_and_spikes_turn_blobs_into_the_d
 def test_what_is_no_rollup_or_no_setting_is_refused() -> None:
     with pytest.raises(InputError, match="a rollup called other"):
         record_blocks(scenario(), "other")
+    validium = l2sim.load_scenario(SCENARIOS / "settlement_kinds.yaml", ())
+    with pytest.raises(InputError, match="a rollup called validium that posts its data"):
+        record_blocks(validium, "validium")
     chain = EthereumConfig()
     with pytest.raises(InputError, match=r"background\.wrong must be a key"):
         changed(chain, {"background.wrong": 1})

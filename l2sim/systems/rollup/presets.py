@@ -10,6 +10,9 @@ from typing import Any, Final
 
 Values = Mapping[str, Any]
 
+POINT_EVALUATION_GAS: Final = 50_000
+"""Of showing a contract that a blob holds what it is told (EIP-4844)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -58,14 +61,18 @@ def _era(name: str, what: str, verify_gas: int, proof_usd: float, delay_s: float
         what=what,
         as_of="2026-07-02",
         sources="zksync-era 3e29e4a0 overrides/mainnet.yaml, blocks_batches.md, 10_pubdata_with_blobs.md; "
-        "docs.zksync.io, finality",
+        "docs.zksync.io, finality; EIP-4844, point evaluation",
         assumed="gas of a PLONK-type verification, 300,000 to 500,000 (unverified); 2 to 10 dollars a proven batch "
-        "(blockeden forum 591, unverified); provers",
+        "(blockeden forum 591, unverified); provers; of the contract's gas only a point evaluation for each of two "
+        "blobs, so that committing and executing a batch cost too little",
         values={
             "chain_id": 324,
             "sequencer": {"block_time_s": 1.0, "block_gas_limit": 80_000_000},
             "fees": {"rule": "pubdata"},
-            "batcher": {"format": "state_diffs", "max_interval_s": 28_000.0, "target_bytes": 2 * 126_976},
+            "batcher": {
+                "format": "state_diffs", "max_interval_s": 28_000.0, "target_bytes": 2 * 126_976,
+                "execution_gas": 2 * POINT_EVALUATION_GAS,
+            },
             "settlement": {
                 "kind": "validity", "proof_s": 3_600.0, "proof_usd": proof_usd, "proof_usd_per_transaction": 0.0,
                 "verify_gas": verify_gas, "proof_bytes": 900, "execution_delay_s": delay_s,
