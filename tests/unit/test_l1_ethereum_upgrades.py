@@ -93,6 +93,8 @@ def test_a_scenario_adds_rows_to_the_fork_table() -> None:
         ({"forks": [BPO3, {**BPO3, "name": "bpo4", "activation_s": 1_800_000_000}]}, "activation_s of bpo4"),
         ({"forks": [{**BPO3, "name": "bpo1"}]}, "names must differ"),
         ({"forks": [{**BPO3, "target_blobs": 32}]}, "below max_blobs, 32"),
+        ({"forks": [{**BPO3, "blob_update_fraction": 131_071}]}, "greater than or equal to 131072"),
+        ({"fork": "cancun", "initial_excess_blob_gas": 178 * 3_338_477 + 1}, "at most 594248906, 178 times"),
         ({"fork": "shanghai"}, "fork must be one of london, cancun, prague, osaka, bpo1, bpo2"),
         ({"fork": "bpo2", "start_unix_s": BPO1_S}, "must be the one in force at start_unix_s, bpo1"),
         ({"start_unix_s": 5}, "none of the table"),

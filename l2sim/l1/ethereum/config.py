@@ -6,7 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from l2sim.config import Config
-from l2sim.l1.ethereum.forks import FORKS, Fork, extended
+from l2sim.l1.ethereum.fees import MAX_BLOB_EXPONENT
+from l2sim.l1.ethereum.forks import FORKS, GAS_PER_BLOB, Fork, extended
 from l2sim.l1.reorgs import ReorgConfig
 from l2sim.money import WEI_PER_GWEI
 
@@ -22,8 +23,8 @@ class ForkConfig(Config):
     """Blobs of a block at which the blob fee stands still; below `max_blobs`."""
     max_blobs: int | None = Field(default=None, ge=0, le=10_000)
     """Most blobs of a block; 0: there are none."""
-    blob_update_fraction: int | None = Field(default=None, ge=1, le=10**12)
-    """By what excess blob gas the blob fee grows e-fold."""
+    blob_update_fraction: int | None = Field(default=None, ge=GAS_PER_BLOB, le=10**12)
+    """By what excess blob gas the blob fee grows e-fold; a blob's at least."""
     max_transaction_blobs: int | None = Field(default=None, ge=0, le=10_000)
     """Most blobs of one transaction."""
     calldata_floor: bool | None = None
@@ -140,6 +141,12 @@ class EthereumConfig(Config):
             raise ValueError(
                 f"initial_excess_blob_gas needs a fork with blobs, cancun or later (got fork {self.fork} and "
                 f"{self.initial_excess_blob_gas})"
+            )
+        most = MAX_BLOB_EXPONENT * fork.blob_update_fraction
+        if fork.max_blobs and self.initial_excess_blob_gas is not None and self.initial_excess_blob_gas > most:
+            raise ValueError(
+                f"initial_excess_blob_gas must be at most {most}, {MAX_BLOB_EXPONENT} times the update fraction of "
+                f"{self.fork} (got {self.initial_excess_blob_gas})"
             )
         return self
 

@@ -13,6 +13,8 @@ INITIAL_BASE_FEE_WEI = 1_000_000_000  # EIP-1559
 MIN_GAS_LIMIT = 5_000  # go-ethereum params/protocol_params.go
 GAS_LIMIT_BOUND = 1_024  # EIP-1559
 MIN_BLOB_BASE_FEE_WEI = 1  # EIP-4844
+MAX_BLOB_EXPONENT = 178
+"""Beyond e**178 > 2**256 a blob fee need not be worked out to be refused."""
 BLOB_BASE_COST_GAS = 8_192  # EIP-7918: 2**13, execution gas that a blob must be worth
 
 

@@ -4,15 +4,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from l2sim.l1.ethereum.fees import MIN_GAS_LIMIT, blob_base_fee, next_base_fee, next_excess_blob_gas
+from l2sim.l1.ethereum.fees import (
+    MAX_BLOB_EXPONENT,
+    MIN_GAS_LIMIT,
+    blob_base_fee,
+    next_base_fee,
+    next_excess_blob_gas,
+)
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB, Fork
 from l2sim.l1.ethereum.rows import Cell, read_cells
 
 MAX_GAS_LIMIT: Final = 2**63 - 1  # go-ethereum params/protocol_params.go
 FEE_BITS: Final = 256
 """A header with a larger base fee is malformed (go-ethereum core/types/block.go, Header.SanityCheck)."""
-MAX_BLOB_EXPONENT: Final = 178
-"""Beyond e**178 > 2**256 a blob fee need not be worked out to be refused."""
 
 
 class BlockUsage(NamedTuple):
