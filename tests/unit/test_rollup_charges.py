@@ -272,6 +272,24 @@ def test_users_of_an_arbitrum_chain_pay_by_the_compressed_byte_and_the_price_fol
     assert record.fee[-1] != record.fee[0]
 
 
+def test_all_that_users_of_an_arbitrum_chain_pay_for_data_goes_into_the_fund(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Withdrawals as well: else what users pay for going out would be nobody's, and the price too high."""
+    fees = {"rule": "arbitrum", "arbitrum_price_wei": 1_000}
+    system, world = rollup(random_load(100, 10, 300), fees=fees, chain=STEADY, batcher={"format": "nitro"})
+    charge, paid = L1Pricing.charge, []
+
+    def charged(fund: L1Pricing, units: int) -> int:
+        paid.append(charge(fund, units))
+        return paid[-1]
+
+    monkeypatch.setattr(L1Pricing, "charge", charged)
+    live(system, world)
+    assert system.bridge.withdrew.sum() == 10
+    price = system.sequencer.fees.gas_price_wei
+    gas_wei = (100 * 21_000 + 10 * 96_000) * price
+    assert sum(paid) == system.sequencer.fees_wei + system.sequencer.withdrawal_fees_wei - gas_wei
+
+
 def test_small_measures() -> None:
     raw = SAMPLE[0]
     zeros = raw.count(0)

@@ -192,6 +192,11 @@ class FeeSchedule:
         (data_fee,) = self.rule.fees(SAMPLE, np.array([l2_gas], np.int64), prices)
         return l2_gas * self.gas_price_wei + data_fee
 
+    def charge_quoted(self) -> None:
+        """A transaction that pays by quote was executed: by Arbitrum's rule the data fee goes into the fund."""
+        if isinstance(self.rule, ArbitrumRule):
+            self.rule.charge(SAMPLE)
+
     def batch_posted(self, time_s: int, cost_wei: int) -> None:
         """Tell what a batch cost on L1: by Arbitrum's rule the price follows it."""
         if isinstance(self.rule, ArbitrumRule):

@@ -372,6 +372,7 @@ class Sequencer:
             executed.append((user, amount_wei, int(self._accounts.nonces[user])))
             self._accounts.withdraw(user, amount_wei, fee_wei)
             self.withdrawal_fees_wei += fee_wei
+            self.fees.charge_quoted()
             self._on_withdrawal(user, amount_wei)
             gas -= self._withdrawal_l2_gas
         return executed
