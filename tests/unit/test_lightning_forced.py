@@ -126,12 +126,15 @@ def test_a_payment_does_not_wait_for_an_htlc_whose_bid_the_market_has_left_behin
     one.check()
 
 
-def test_the_other_side_pays_for_a_commitment_in_which_its_publisher_has_nothing() -> None:
+@pytest.mark.parametrize(("left_sat", "to_local"), [(1_070, False), (1_600, True)])
+def test_the_other_side_pays_for_a_commitment_in_which_its_publisher_has_too_little(
+    left_sat: int, to_local: bool
+) -> None:
     dear = {"background": {"load": 3.0, "median_sat_per_vb": 20.0}}
-    one = OneChannel(1_070, 999_000, chain=dear, to_self_delay_blocks=10, commitment_target_blocks=2)
+    one = OneChannel(left_sat, 999_000, chain=dear, to_self_delay_blocks=10, commitment_target_blocks=2)
     closing = one.home.force(0, 0)
     assert closing is not None
-    assert closing.commitment.to_local_vout is None
+    assert (closing.commitment.to_local_vout is not None) == to_local
     one.run(60)
     one.check()
     assert one.home.entered_msat > 0

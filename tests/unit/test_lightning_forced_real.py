@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from l2sim.crypto.bitcoin.transaction import Transaction
+from l2sim.crypto.onion.failures import FailureCode
 from l2sim.l1.bitcoin.config import BitcoinConfig
 from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import PaymentRecord
@@ -172,3 +173,26 @@ def test_the_payer_of_an_htlc_that_its_payee_claims_too_late_reads_no_failure():
     assert record.outcome[0] == Outcome.COMPLETED  # the payee gave the preimage away; the money went back
     assert (record.fee[0], system.payments.fees_msat) == (0, 0)
     assert system.state.balance_msat.tolist() == [1_000_000 * SAT] * 2
+
+
+def test_a_timeout_on_chain_makes_a_failure_of_its_own_whatever_failed_further_on():
+    system = on_graph(
+        line(*[(1_000_000, 1_000_000)] * 3), [(1.0, 0, 3, 20_000 * SAT)],
+        settings(channels=FULL, nodes={"faults": {"incorrect_or_unknown_payment_details": 1.0}}), crypto="real",
+        payments_s=86_400,
+    )  # fmt: skip
+    network, environment = system.htlcs, system.world.environment
+
+    def look() -> None:
+        link = network._links.get(2)
+        if link is not None and any(htlc.removing for htlc in link.htlcs.values()):
+            attempt = next(iter(link.htlcs))[0]
+            network.take_on_chain(1, 0)
+            network.resolve(attempt, 1, fulfilled=False)
+        else:
+            environment.call_in(10**6, look)
+
+    environment.call_at(system.world.horizon.payments_ns, look)
+    run_payments(system)
+    assert system.settled
+    assert system.world.recorder.payments.failure_code[0] == FailureCode.PERMANENT_CHANNEL_FAILURE

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class _Packet:
     """An onion on its way, and the failure on its way back."""
 
-    __slots__ = ("failure", "found", "malformed", "onion", "shared_secrets")
+    __slots__ = ("failed_at", "failure", "found", "malformed", "onion", "shared_secrets")
 
     def __init__(self, onion: bytes, shared_secrets: tuple[bytes, ...]) -> None:
         self.onion = onion
@@ -28,6 +28,8 @@ class _Packet:
         self.found: list[bytes] = []
         """Those that the nodes found in their layers, so far."""
         self.failure: bytes | None = None
+        self.failed_at = -1
+        """The channel whose target wrapped it last."""
         self.malformed = b""
         """Hash of the onion that a node could not read."""
 
@@ -100,11 +102,12 @@ class Onions:
         if refusal.malformed and hop == len(packet.found):
             return  # update_fail_malformed_htlc: without a shared secret there is no packet to make
         secret = packet.found[hop]
-        if packet.failure is None:
+        if packet.failure is None or packet.failed_at != hop + 1:  # what failed further on came too late: on chain
             failure = _failure(refusal, attempt, hop, packet.malformed)
             packet.failure = create_failure(secret, failure.encode())
         else:
             packet.failure = wrap_failure(secret, packet.failure)
+        packet.failed_at = hop
 
     def read_failure(self, attempt: "Attempt", hop: int, refusal: Refusal) -> None:
         """Unwrap the failure packet and check whom it names and why."""

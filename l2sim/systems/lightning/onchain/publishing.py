@@ -1,6 +1,6 @@
 """A commitment on its way into a block: by its own fee, or pushed by a child that spends an anchor.
 
-That is its publisher's, or the other side's where the publisher has nothing in it, and so no anchor.
+That is its publisher's, or the other side's where the publisher has too little in it to pay for it, or no anchor.
 """
 
 from collections.abc import Callable
@@ -77,19 +77,26 @@ class Publisher:
         at_stake_msat = balance_msat + sum([htlc.amount_msat for htlc in closing.htlcs])
         return int(at_stake_msat / MSAT_PER_SAT * home.rules.budget_share)
 
-    def _child(self, closing: Closing) -> Spending | None:
-        """The child through the publisher's anchor, or through the other side's; None if there is none."""
-        commitment = closing.commitment
-        by_owner = commitment.owner_anchor_vout is not None
-        if not by_owner and commitment.peer_anchor_vout is None:
-            return None
-        name = f"{self._home.name}/anchor/{closing.channel}"
-        side = closing.side if by_owner else 1 - closing.side
-        return anchor_child(name, closing.channel, side, commitment, owner=by_owner)
+    def _child(self, closing: Closing, parent: BitcoinTransaction) -> Spending | None:
+        """The child of the publisher, or of the other side where the publisher's budget is not enough now; None if
+        there is no anchor."""
+        home, commitment = self._home, closing.commitment
+        rate = home.chain.feerate_sat_per_kvb(home.rules.commitment_target_blocks)
+        children = []
+        for owner, vout in ((True, commitment.owner_anchor_vout), (False, commitment.peer_anchor_vout)):
+            if vout is not None:
+                side = closing.side if owner else 1 - closing.side
+                name = f"{home.name}/{'anchor' if owner else 'other anchor'}/{closing.channel}"
+                child = anchor_child(name, closing.channel, side, commitment, owner=owner)
+                fee = fee_sat(parent.weight_wu + child.weight_wu, rate) - parent.fee_sat
+                if fee <= self._budget_sat(closing, side):
+                    return child
+                children.append(child)
+        return children[0] if children else None
 
     def _bid_for_child(self, closing: Closing, parent: BitcoinTransaction) -> Bumper | None:
         """Pay for the commitment by a child, as soon as and as far as the market asks for it."""
-        home, child = self._home, self._child(closing)
+        home, child = self._home, self._child(closing, parent)
         if child is None:
             return None
         target = home.rules.commitment_target_blocks
@@ -106,7 +113,7 @@ class Publisher:
         )
 
     def _publish_with_child(self, closing: Closing, parent: BitcoinTransaction) -> None:
-        home, child = self._home, self._child(closing)
+        home, child = self._home, self._child(closing, parent)
         if child is None:
             return
         rate = home.chain.feerate_sat_per_kvb(home.rules.commitment_target_blocks)
