@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from l2sim.cli.options import PATH, force_option, refuse_existing_file
+from l2sim.cli.options import PATH, Function, force_option, refuse_existing_file
 from l2sim.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -20,16 +20,31 @@ REGRESSED = 3
 PLOT_SUFFIXES = (".svg", ".png")
 
 
+def record_options(threshold: float) -> Callable[[Function], Function]:
+    """What both benchmarks take: `--json`, `--compare` and `--threshold`, with this default."""
+
+    def add(command: Function) -> Function:
+        for option in (
+            click.option("--threshold", default=threshold, show_default=True,
+                         type=click.FloatRange(0, 1, min_open=True, max_open=True),
+                         help="Share of a row's speed that may be lost before --compare calls it a regression."),
+            click.option("--compare", "old_file", metavar="OLD.json", type=PATH,
+                         help="Compare with an earlier --json file."),
+            click.option("--json", "json_file", metavar="FILE", type=PATH, help="Write the figures as JSON."),
+        ):  # fmt: skip
+            command = option(command)
+        return command
+
+    return add
+
+
 @click.group()
 def bench() -> None:
     """Measure this machine."""
 
 
 @bench.command()
-@click.option("--json", "json_file", metavar="FILE", type=PATH, help="Write the figures as JSON.")
-@click.option("--compare", "old_file", metavar="OLD.json", type=PATH, help="Compare with an earlier --json file.")
-@click.option("--threshold", default=0.2, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True),
-              help="Share of a row's speed that may be lost before --compare calls it a regression.")  # fmt: skip
+@record_options(threshold=0.2)
 @click.option("--write-profile", "profile_file", metavar="FILE.json", type=PATH,
               help="Write a cost profile of this machine, for cost_profile in scenarios.")  # fmt: skip
 @click.option("--group", "groups", metavar="GROUP", multiple=True,
@@ -52,8 +67,7 @@ def core(
     In full it takes about a minute. Exits with 3 when --compare finds a row that lost more speed than --threshold.
     """
     for path in (json_file, profile_file):
-        if path is not None:
-            refuse_existing_file(path, force)
+        refuse_existing_file(path, force)
     if profile_file is not None and profile_file.suffix != ".json":
         raise click.UsageError(f"--write-profile must end in .json (got {profile_file.name})")
     from l2sim.bench.core import compare, core_groups, run_core_benchmarks, write_profile
@@ -69,9 +83,7 @@ def core(
         setup_path=kzg_setup,
         progress=_say_row if sys.stderr.isatty() else None,
     )
-    _print_record(record)
-    if json_file is not None:
-        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    _give(record, json_file)
     if profile_file is not None:
         missing = write_profile(profile_file, record)
         click.echo(f"{profile_file} written" + (f"; from the reference: {', '.join(missing)}" if missing else ""))
@@ -80,10 +92,7 @@ def core(
 
 
 @bench.command()
-@click.option("--json", "json_file", metavar="FILE", type=PATH, help="Write the figures as JSON.")
-@click.option("--compare", "old_file", metavar="OLD.json", type=PATH, help="Compare with an earlier --json file.")
-@click.option("--threshold", default=0.3, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True),
-              help="Share of a row's speed that may be lost before --compare calls it a regression.")  # fmt: skip
+@record_options(threshold=0.3)
 @click.option("--plot", "plot_file", metavar="FILE", type=PATH,
               help="Draw processor time against the size of the run: .svg or .png.")  # fmt: skip
 @click.option("--system", "systems", metavar="NAME", multiple=True,
@@ -110,8 +119,7 @@ def scenarios(
     some two minutes. Exits with 3 when --compare finds a row that lost more speed than --threshold.
     """
     for path in (json_file, plot_file):
-        if path is not None:
-            refuse_existing_file(path, force)
+        refuse_existing_file(path, force)
     from l2sim.bench.scenarios import CRYPTO, SYSTEMS, compare, run_scenario_benchmarks
 
     for option, given, known in (("--system", systems, SYSTEMS), ("--crypto", crypto, CRYPTO)):
@@ -129,14 +137,12 @@ def scenarios(
         payments=payments,
         progress=_say_row if sys.stderr.isatty() else None,
     )
-    _print_record(record)
+    _give(record, json_file)
     for entry in record["growth"]:
         click.echo(
             f"{entry['system']}, {entry['crypto']}: processor time grows with payments to the power of "
             f"{entry['exponent']:.2f}"
         )
-    if json_file is not None:
-        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     if plot_file is not None:
         from l2sim.bench.plot import save
 
@@ -169,6 +175,13 @@ def _read_record(path: Path, command: str, compare: "Callable[..., list[Comparis
 
 def _say_row(row: dict[str, Any]) -> None:
     click.echo(f"{row['name']}: {row['operations_per_s']:,.0f}/s", err=True)
+
+
+def _give(record: dict[str, Any], json_file: Path | None) -> None:
+    """Print a record, and write it where asked for."""
+    _print_record(record)
+    if json_file is not None:
+        json_file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def _print_record(record: dict[str, Any]) -> None:

@@ -52,8 +52,7 @@ def l1(fork: str, usage: Path, base_fee: int, excess_blob_gas: int, out: Path | 
 
     Blocks are numbered from 0, the first row of FILE. Fees are wei per gas and wei per blob gas.
     """
-    if out is not None:
-        refuse_existing_file(out, force)
+    refuse_existing_file(out, force)
     from l2sim.l1.ethereum.forks import fork_named
     from l2sim.l1.ethereum.usage import fees_in_force, read_usage
 

@@ -27,7 +27,7 @@ def force_option(command: Function) -> Function:
     return click.option("--force", is_flag=True, help="Replace what is there.")(command)
 
 
-def refuse_existing_file(path: Path, force: bool) -> None:
-    """Raise ResultsError if a file to be written is there already and may not be replaced."""
-    if path.exists() and not force:
+def refuse_existing_file(path: Path | None, force: bool) -> None:
+    """Raise ResultsError if a file to be written, if any, is there already and may not be replaced."""
+    if path is not None and path.exists() and not force:
         raise ResultsError(f"{path}: exists already; choose another name, or --force to replace it")

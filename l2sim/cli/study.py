@@ -1,11 +1,13 @@
 """What the commands of studies (sweep, compare, run with replications) share: options, progress, tables."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from l2sim.cli.options import Function
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
     from l2sim.experiment.stopping import StoppingRule
     from l2sim.experiment.sweep import SweepProgress
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 replications_option = click.option(
     "--replications", metavar="N", type=click.IntRange(1, 10_000),
