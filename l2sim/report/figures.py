@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from l2sim.report.glance import glance
 from l2sim.report.labels import mark_crossings
@@ -46,6 +47,14 @@ def column(data: RunData, table: str, system: str, name: str, **equals: Any) -> 
         keep = pc.and_(keep, pc.equal(rows[key], value))
     values: npt.NDArray[Any] = rows.filter(keep)[name].drop_null().to_numpy()
     return values
+
+
+def time_ticks(axis: Axis) -> None:
+    """Ticks of a logarithmic axis of seconds at times that have names or, where there are few of those, at others."""
+    low, high = axis.get_data_interval()
+    named = sum(low <= tick <= high for tick in TIME_TICKS)
+    axis.set_major_locator(FixedLocator(TIME_TICKS) if named > 1 else LogLocator(subs=(1, 2, 3, 5, 7)))
+    axis.set_minor_locator(NullLocator())
 
 
 def throughput(data: RunData) -> Figure:
@@ -90,7 +99,12 @@ def fees(data: RunData) -> Figure:
         free = int(np.count_nonzero(values <= 0))
         label = system if not free else f"{system} ({100 * free / len(values):.0f} % without a fee)"
         _ecdf(axes, values[values > 0], label, index, below=free)
-    axes.set_xscale("log")
+    low, high = axes.xaxis.get_data_interval()
+    if high > 3 * low:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:  # a logarithmic axis so short has no ticks that can be read
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd_tick(value)))
     axes.set(xlabel="fee [US dollars]", ylabel="share of completed payments", title="Fees: share that paid at most…")
     axes.set_ylim(0, 1.02)
@@ -301,8 +315,7 @@ def time(data: RunData) -> Figure:
         if known_s:
             axes.plot([min(known_s), max(known_s)], [place, place], color="#999999", linewidth=1, label="_", zorder=1)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(TIME_TICKS))
-    axes.xaxis.set_minor_locator(NullLocator())
+    time_ticks(axes.xaxis)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds(value)))
     axes.set_yticks(places, data.systems)
     axes.set_ylim(-0.6, len(data.systems) - 0.4)

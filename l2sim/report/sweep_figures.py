@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from l2sim.report.figures import TIME_TICKS
+from l2sim.report.figures import time_ticks
 from l2sim.report.style import PARAMETERS, chart, look, png, svg
 from l2sim.report.words import key_words, number, seconds, share, usd
 
@@ -134,11 +134,10 @@ def _logarithmic(axis: Any, metric: str) -> None:
     set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
     set_scale("log")
     low, high = axis.get_data_interval()
-    if high < 10 * low:  # too short for whole decades to be its only ticks
+    if metric.startswith("latency_s."):
+        time_ticks(axis)
+    elif high < 10 * low:  # too short for whole decades to be its only ticks
         axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-        axis.set_minor_locator(NullLocator())
-    elif metric.startswith("latency_s."):
-        axis.set_major_locator(FixedLocator(TIME_TICKS))
         axis.set_minor_locator(NullLocator())
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from l2sim import Result
 from l2sim.experiment.replicate import run_replicated
 from l2sim.report.answers import cautions, comparison, headline
-from l2sim.report.figures import FIGURES, crossings, draw, thinned
+from l2sim.report.figures import FIGURES, crossings, draw, thinned, time_ticks
 from l2sim.report.glance import means
 from l2sim.report.html import as_json
 from l2sim.report.labels import mark_crossings
@@ -273,3 +273,22 @@ def test_systems_are_compared_by_payments_that_all_of_them_completed() -> None:
         assert found[system]["time"].mean == pytest.approx(np.mean(waits) / 1e9)
         spread = 1.959963984540054 * np.std(waits, ddof=1) / len(waits) ** 0.5 / 1e9
         assert found[system]["time"].half == pytest.approx(spread)
+
+
+def test_crossings_that_lie_on_each_other_share_a_number() -> None:
+    places = [(148.0, 0.02), (148.0, 0.02), (148.01, 0.02), (2_827.0, 0.01), (2_998.0, 0.01), (3_014.0, 0.0101)]
+    with mpl.rc_context(PARAMETERS):
+        axes = chart(width=8.6, height=5.4).add_subplot()
+        axes.set(xscale="log", yscale="log", xlim=(1, 1e5), ylim=(1e-3, 10))
+        mark_crossings(axes, [{"payments_per_user": n, "cost_usd": usd} for n, usd in places])
+    assert [text.get_text() for text in axes.texts] == ["148", "2,827–3,014"]
+    assert len(axes.lines) == len(places)
+
+
+def test_times_of_less_than_a_decade_have_ticks() -> None:
+    axes = chart().add_subplot()
+    axes.plot([0.55, 0.9], [0, 0])
+    axes.set_xscale("log")
+    time_ticks(axes.xaxis)
+    low, high = axes.get_xlim()
+    assert sum(low <= tick <= high for tick in axes.get_xticks()) >= 1
