@@ -132,15 +132,20 @@ def test_agents_and_forced_closes_together_keep_all_money(dance: str) -> None:
     agents: list[dict[str, Any]] = [
         {"kind": "rebalancing"}, {"kind": "swaps"}, {"kind": "proportional_fees"}, {"kind": "threshold_fees"},
     ]  # fmt: skip
-    if dance == "quick":
+    onchain: dict[str, Any] = {"to_self_delay_blocks": 6}
+    if dance == "full":
+        onchain["forced_per_channel_year"] = 500.0
+    else:  # only channels without HTLCs go on chain
+        onchain["breach"] = {"cheaters_share": 0.5, "gain_share": 0.01, "probability": 0.5}
         agents += [{"kind": "splices", "low_share": 0.1, "high_share": 0.9}, {"kind": "leases"}]
     config = settings(
         agents=[{"nodes": 6, "every_s": 900.0} | agent for agent in agents],
         channels={"dance": dance},
-        onchain={"forced_per_channel_year": 500.0, "to_self_delay_blocks": 6},
+        onchain=onchain,
     )
     rows = [(100.0 * i, i % 5, (i + 3) % 6, 3_000 * SAT) for i in range(300)]
     system = run_whole(on_graph(line(*balances), rows, config, payments_s=36_000.0, end_s=20 * 86_400))
     actions = sum(system.world.recorder.routers.columns["agent_actions"])
     assert actions > 0
+    assert system.forced.closed > 0
     assert system.left
