@@ -32,7 +32,7 @@ def cloth(
     """
     from l2sim.systems.lightning.cloth.output import refuse_existing, write_results
     from l2sim.systems.lightning.cloth.statistics import totals
-    from l2sim.systems.lightning.cloth.tables import read_network, read_payments
+    from l2sim.systems.lightning.cloth.tables import foreseen, read_network, read_payments
 
     unknown = [name for name in corrected if name not in (*CORRECTIONS, ALL)]
     if unknown:
@@ -41,6 +41,8 @@ def cloth(
     refuse_existing(out, force)
     columns, balance_msat = read_network(network)
     given = read_payments(payments, columns.node_count)
+    for sentence in foreseen(columns, given):
+        click.echo(f"note: {payments}: {sentence}", err=True)
 
     from l2sim.systems.lightning.cloth.simulation import simulate
 

@@ -67,8 +67,9 @@ def run(
     watched = sys.stderr.isatty() and not quiet and not as_json
     with show_progress() if watched else no_progress() as progress:
         result = run_scenario(
-            chosen, out=out, replication=replication or 0, force=force, progress=progress, figures=figures
-        )
+            chosen, out=out, replication=replication or 0, force=force, progress=progress, figures=figures,
+            notice=lambda sentence: click.echo(f"note: {sentence}", err=True),
+        )  # fmt: skip
 
     if as_json:
         import json

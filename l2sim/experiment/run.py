@@ -32,6 +32,10 @@ class Progress(Protocol):
         """`done_fraction` is the share of the system's simulated time, 1.0 when it is whole."""
 
 
+Notice = Callable[[str], object]
+"""Told in a sentence what a run's user should know before it goes on."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A run that was stopped; `result` holds the systems that are whole, or is None."""
 
@@ -46,11 +50,13 @@ def run(
     systems: Sequence[str] | None = None,
     replication: int = 0,
     progress: Progress | None = None,
+    notice: Notice | None = None,
 ) -> Result:
     """Run a scenario and return its result, in memory.
 
     `systems` restricts the run to some of the scenario's systems, in the scenario's order; `replication` says
-    which of its independent repetitions, each with its own random numbers, from 0. Raises ScenarioError
+    which of its independent repetitions, each with its own random numbers, from 0; `notice` is told, before a
+    system's first event, what is sure to fail in it. Raises ScenarioError
     for a system the scenario does not have, InvariantError if the model breaks a promise, and `Interrupted`,
     with what is whole, when stopped.
     """
@@ -84,6 +90,9 @@ def run(
                 profile=profile,
                 crypto=scenario.crypto,
             )
+            if notice is not None:
+                for sentence in life.system.foreseen():
+                    notice(f"{name}: {sentence}")
             life.run(_step(progress, name, len(workload)))
             recorder, asset = life.world.recorder, life.system.asset
             summary = summarise(life.facts(), recorder.payments, prices, ns(scenario.phases.warm_up_s))
@@ -126,6 +135,7 @@ def run_scenario(
     force: bool = False,
     progress: Progress | None = None,
     figures: bool = True,
+    notice: Notice | None = None,
 ) -> Result:
     """Run a scenario into a run folder: `out`, or `runs/<name>-<hash>`, with `-r<replication>` from the second on.
 
@@ -135,7 +145,7 @@ def run_scenario(
     folder = out if out is not None else default_folder(scenario, f"-r{replication}" if replication else "")
     refuse_existing(folder, force)
     try:
-        result = run(scenario, systems=systems, replication=replication, progress=progress)
+        result = run(scenario, systems=systems, replication=replication, progress=progress, notice=notice)
     except Interrupted as stop:
         if stop.result is not None:
             stop.result.save(_free_name(folder), figures=False)

@@ -137,6 +137,10 @@ class PaymentSystem(ABC):
         """What the system's amounts and fees are counted in."""
         return self.chain.asset
 
+    def foreseen(self) -> list[str]:
+        """What is sure to fail, as far as it is known before the first event, in sentences; usually nothing."""
+        return []
+
     @abstractmethod
     def onboard(self) -> None:
         """Let the users in; called once, at time 0."""

@@ -186,3 +186,18 @@ def test_missing_files(folder):
     (folder / "nodes.csv").unlink()
     with pytest.raises(TopologyError, match=r"must hold just one nodes\*.csv"):
         read_network(folder)
+
+
+def test_payments_that_cannot_arrive_are_named_before_the_run(folder):
+    (folder / "nodes.csv").write_text(FILES["nodes.csv"] + "3\n")
+    (folder / "payments.csv").write_text(PAYMENTS + "2,0,3,5,40\n3,3,1,5,50\n4,0,2,500001,60\n")
+    done = run(folder)
+    assert done.exit_code == 0, done.output
+    start = f"note: {folder / 'payments.csv'}: "
+    assert done.stderr.splitlines() == [
+        f"{start}payment 3 cannot arrive: the sender has no channel (node 3)",
+        f"{start}payment 2 cannot arrive: the receiver has no channel (node 3)",
+        f"{start}payment 4 cannot arrive: more than all channels of the sender or of the receiver hold",
+    ]
+    lines = (folder / "out" / "payments_output.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[7] for line in lines] == ["1", "0", "0", "0", "0"]

@@ -102,6 +102,16 @@ class PayerBase(Config):
     """Blocks that payers add to that, for those found while the HTLCs are on their way (LND routing/router.go
     BlockPadding)."""
 
+    @model_validator(mode="after")
+    def _payees_ask_for_no_more_than_payers_give(self) -> Self:
+        asked = self.final_cltv_blocks + self.block_padding
+        if asked > self.max_cltv_blocks:
+            raise ValueError(
+                f"max_cltv_blocks must be at least final_cltv_blocks + block_padding, {asked} "
+                f"(got {self.max_cltv_blocks})"
+            )
+        return self
+
 
 class LndPayer(PayerBase):
     """LND: fees, the price of locked money, and an attempt cost divided by the probability of success."""

@@ -19,6 +19,7 @@ from l2sim.systems.lightning.agents.world import Surroundings, Switchboard
 from l2sim.systems.lightning.availability import Comings
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.foreseen import foreseen
 from l2sim.systems.lightning.forwarding import Judge, Policies
 from l2sim.systems.lightning.full_dance import FullNetwork
 from l2sim.systems.lightning.gossip import Announcements, FeeChanger
@@ -193,6 +194,11 @@ class LightningSystem(PaymentSystem):
         )  # fmt: skip
         self.payments.away = lambda node: not comings.here(node)
         return comings
+
+    def foreseen(self) -> list[str]:
+        """Users who will have no channel, and payments larger than any channel's of their payer or payee."""
+        parts = self.config.payer.multipath.parts
+        return foreseen(self.population, self.config.users, parts, self.world.workload)
 
     def onboard(self) -> None:
         """Open the users' channels in the first part of the onboarding phase, renew a sample of the backbone's."""

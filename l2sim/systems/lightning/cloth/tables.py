@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from l2sim.errors import TopologyError, TraceError
 from l2sim.systems.lightning.cloth.rules import MAX_MSAT
+from l2sim.systems.lightning.foreseen import named
 from l2sim.systems.lightning.topology.cloth import HEADERS, read_cloth
 from l2sim.systems.lightning.topology.files import _cloth_texts, _read_text
 from l2sim.systems.lightning.topology.places import (
@@ -143,6 +144,24 @@ def read_payments(path: str | Path, nodes: int) -> Payments:
         check(column, (rows[:, position] < low) | (rows[:, position] > high), f"must be from {low} to {high}")
     check("receiver_id", rows[:, 1] == rows[:, 2], "must differ from sender_id")
     return Payments(rows[:, 1].astype(np.int32), rows[:, 2].astype(np.int32), rows[:, 3].copy(), rows[:, 4].copy())
+
+
+def foreseen(network: Network, payments: Payments) -> list[str]:
+    """Payments that are sure to fail, in sentences: an end has no channel, or all its channels hold too little."""
+    capacity_msat = np.zeros(network.node_count, np.int64)
+    np.add.at(capacity_msat, network.edge_target[network.edge], network.capacity_msat)
+    found = []
+    for end, nodes in (("sender", payments.payer), ("receiver", payments.payee)):
+        alone = np.flatnonzero(capacity_msat[nodes] == 0)
+        if len(alone):
+            who = named("node", np.unique(nodes[alone]))
+            found.append(f"{named('payment', alone)} cannot arrive: the {end} has no channel ({who})")
+    held_msat = np.minimum(capacity_msat[payments.payer], capacity_msat[payments.payee])
+    above = np.flatnonzero((payments.amount_msat > held_msat) & (held_msat > 0))
+    if len(above):
+        what = "all channels of the sender or of the receiver hold"
+        found.append(f"{named('payment', above)} cannot arrive: more than {what}")
+    return found
 
 
 def _plain_header(line: str) -> str:
