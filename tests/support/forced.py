@@ -14,7 +14,6 @@ from l2sim.systems.lightning.onchain.closing import Held
 from l2sim.systems.lightning.onchain.config import ChainRules
 from l2sim.systems.lightning.onchain.force_close import ForceCloses
 from l2sim.systems.lightning.opening import ChannelBook
-from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState
 from tests.support.l1 import bitcoin
@@ -62,6 +61,16 @@ class Htlcs:
             self.state.release(edge, amount_msat)
 
 
+class News:
+    """Nobody listens."""
+
+    def closing(self, channel: int) -> None:
+        """It is told when a channel closes."""
+
+    def spent(self, channel: int, closing: Any) -> None:
+        """And when its funding is spent."""
+
+
 class OneChannel:
     """A channel of two nodes; `left_sat` is its funder's."""
 
@@ -79,7 +88,7 @@ class OneChannel:
         self.work = DanceWork(load_profile("reference"))
         self.home = ForceCloses(
             self.environment, self.chain, ChainRules(**rules), self.state,
-            RoutingTable(graph, np.ones(2, np.bool_)), self.book, 0, self.htlcs, Signer("test"), self.work,
+            News(), self.book, 0, self.htlcs, Signer("test"), self.work,
             self.closed.append, "test",
         )  # fmt: skip
         self.capacity_msat = (left_sat + right_sat) * SAT

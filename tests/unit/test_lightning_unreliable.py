@@ -12,8 +12,10 @@ from l2sim.results.outcomes import Outcome
 from l2sim.scenario import load_scenario
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.gossip_config import StaggeredGossip
+from l2sim.systems.lightning.state import Phase
+from l2sim.systems.lightning.system import LightningSystem
 from tests.properties.test_lightning_payments import random_network, random_rows
-from tests.support.lightning import MS, SAT, line, on_graph, run_payments, run_whole, settings
+from tests.support.lightning import MS, SAT, line, on_graph, quiet_world, run_payments, run_whole, settings
 
 EVEN = (500_000, 500_000)
 FULL = {"dance": "full"}
@@ -308,3 +310,52 @@ def test_latency_is_drawn_for_each_packet():
     system = on_graph(line(EVEN), [(0, 0, 1, 50_000 * SAT)], settings(channels=FULL))
     record = run_payments(system).world.recorder.payments
     assert 150 * MS < record.assured_ns[0] - record.submitted_ns[0] < 160 * MS
+
+
+def attached(gossip, **changes):
+    """Users who open channels with routers of their own choice, over blocks of ten minutes."""
+    made = quiet_world([(1.0, 0, 1, 50_000 * SAT)], 4, funds_msat=10**9, onboarding_s=4 * 3_600)
+    config = settings(
+        users={"kind": "attached", "opening_share": 0}, liquidity={"kind": "even"}, gossip=gossip,
+        topology={"kind": "generated", "nodes": 20}, **changes,
+    )  # fmt: skip
+    return LightningSystem("lightning", config, made, made.chains["bitcoin"])
+
+
+def announced(system, channel):
+    """Whether payers would pay through the router's side of a user's channel."""
+    return bool(system.table.network.limit_msat[system.table.position[2 * channel + 1]])
+
+
+def test_channels_of_users_are_announced_when_deep_and_after_a_while():
+    heard_s = {}
+    for kind in ("instant", "staggered"):
+        system = attached({"kind": kind})
+        first, environment = system.population.backbone_channels, system.world.environment
+        system.onboard()
+        while not announced(system, first):
+            environment.step()
+        assert system.state.phase[first] == Phase.OPEN
+        heard_s[kind] = environment.now / NS_PER_S
+    assert heard_s["instant"] == 3 * 600  # three confirmations, and the channel is used and known
+    assert 6 * 600 < heard_s["staggered"] < 6 * 600 + 180  # six, and three relays
+
+
+@pytest.mark.parametrize("burst", [1, 10])
+def test_channels_that_close_are_disabled_by_gossip_and_forgotten_after_72_blocks(burst):
+    system = attached({"kind": "staggered", "burst": burst, "refill_s": 1e8}, backbone={"renewals": 0})
+    first, environment = system.population.backbone_channels, system.world.environment
+    system.onboard()
+    environment.run_until(system.world.horizon.payments_ns)
+    system.open()
+    if burst == 1:  # relays let one update through and are full when the channel closes
+        for channel in range(first, first + 4):
+            system.announcements.update(2 * channel + 1)
+    left_ns = environment.now + 60 * NS_PER_S
+    environment.run_until(left_ns)
+    system.leave()
+    while announced(system, first):
+        environment.step()
+    assert system.state.phase[first] != Phase.OPEN
+    waited_blocks = (environment.now - system._book.closed_ns[first]) / (600 * NS_PER_S)
+    assert waited_blocks == 71 if burst == 1 else environment.now < left_ns + 184 * NS_PER_S

@@ -4,18 +4,34 @@ Truth is what nodes do (`forwarding.Policies`, `ChannelState`); what payers sear
 (`routing.RoutingTable`). A `channel_update` says of one edge on which terms its source forwards, and whether at all.
 Instant gossip writes it into the announced network at once. Staggered gossip lets it wait at each relay for that
 node's next flush, so that payers meet nodes that ask for more, or are not there: the failures of `refusals` then
-tell them. All payers have one view, that of the median observer.
+tell them. A new channel is announced once its funding is deep enough; one that closes is disabled by updates of both
+its ends, and forgotten by all once its funding has been spent for long. All payers have one view, that of the median
+observer. Nodes that are there refresh what they announced before its 14 days are over (BOLT 7), so nothing of theirs
+grows stale.
 """
+
+from typing import Final, Protocol
 
 import numpy as np
 
 from l2sim.engine import NS_PER_S, Environment, Stream, Streams, ns
+from l2sim.l1.base import OnReceipt, Receipt
 from l2sim.systems.lightning.forwarding import Policies
 from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, StaggeredGossip
 from l2sim.systems.lightning.graph import MAX_BASE_FEE_MSAT, MAX_FEE_PPM
 from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.state import ChannelState, Phase
 from l2sim.systems.lightning.times import mean_s
+
+FORGOTTEN: Final = 2**63
+"""The number of an update that no other follows."""
+
+
+class Depth(Protocol):
+    """What announcements need of L1."""
+
+    def confirm(self, receipt: Receipt, confirmations: int, done: OnReceipt) -> None:
+        """Call `done` when the block of `receipt` has that many confirmations."""
 
 
 class _Allowance:
@@ -50,11 +66,15 @@ class Announcements:
         state: ChannelState,
         policies: Policies,
         table: RoutingTable,
+        chain: Depth,
     ) -> None:
         self._environment = environment
         self._state = state
         self._policies = policies
         self._table = table
+        self._chain = chain
+        self._known = state.phase == Phase.OPEN
+        """Whether payers have heard that each channel exists."""
         self._staggered = config if isinstance(config, StaggeredGossip) else None
         self._stream = streams.get("lightning/gossip") if self._staggered is not None else None
         self._allowances: dict[int, _Allowance] = {}
@@ -90,6 +110,42 @@ class Announcements:
             return
         self._environment.call_in(self.delay_ns(config, self._stream), self._heard, edge, self.sent, terms)
 
+    def opened(self, channel: int, funding: Receipt) -> None:
+        """A channel is usable: payers hear of it, sooner or later."""
+        config = self._staggered
+        if config is None:
+            self._introduce(channel)
+        else:
+            self._chain.confirm(funding, config.announce_confirmations, lambda _: self._announce(channel, config))
+
+    def _announce(self, channel: int, config: StaggeredGossip) -> None:
+        assert self._stream is not None  # staggered gossip has one
+        self._environment.call_in(self.delay_ns(config, self._stream), self._introduce, channel)
+
+    def _introduce(self, channel: int) -> None:
+        """Payers hear of a channel, unless it is closing already."""
+        if self._state.phase[channel] == Phase.OPEN:
+            self._known[channel] = True
+            self._table.announce(channel, int(self._state.capacity_msat[channel]))
+
+    def closing(self, channel: int) -> None:
+        """A channel takes no more HTLCs: both its ends say so."""
+        if self._staggered is None:
+            self._table.announce(channel, 0)
+        else:
+            self.update(2 * channel)
+            self.update(2 * channel + 1)
+
+    def spent(self, channel: int, closing: Receipt) -> None:
+        """A channel's funding is spent in a block."""
+        if self._staggered is not None:
+            self._chain.confirm(closing, self._staggered.prune_blocks, lambda _: self._forget(channel))
+
+    def _forget(self, channel: int) -> None:
+        """Everybody drops a channel."""
+        self._newest[2 * channel] = self._newest[2 * channel + 1] = FORGOTTEN
+        self._table.announce(channel, 0)
+
     @staticmethod
     def delay_ns(config: StaggeredGossip, stream: Stream) -> int:
         """How long an update takes to the median observer: at each relay until its next flush."""
@@ -106,9 +162,8 @@ class Announcements:
         """Payers know an update, unless they know a newer one."""
         if self._newest.get(edge, -1) < number:
             self._newest[edge] = number
-            # L1 is faster: what was closed or spliced meanwhile is known to be so.
-            state, channel = self._state, edge >> 1
-            most_msat = int(state.capacity_msat[channel]) if state.phase[channel] == Phase.OPEN else 0
+            # What was spliced meanwhile is known by its capacity; what was not announced cannot be used.
+            most_msat = int(self._state.capacity_msat[edge >> 1]) if self._known[edge >> 1] else 0
             self._table.update(edge, *terms[:4], min(terms[4], most_msat))
 
 

@@ -15,7 +15,7 @@ class InstantGossip(Config):
 
 
 class StaggeredGossip(Config):
-    """A channel_update waits at each relay for that node's next flush, and only so many pass."""
+    """What is announced waits at each relay for that node's next flush, and only so many updates of an edge pass."""
 
     kind: Literal["staggered"]
     flush_s: float = Field(60.0, gt=0, le=1e6)
@@ -28,6 +28,11 @@ class StaggeredGossip(Config):
     """Updates of one edge that relays pass on at once (LND discovery/gossiper.go DefaultMaxChannelUpdateBurst)."""
     refill_s: float = Field(60.0, gt=0, le=1e8)
     """After which they pass on one more (LND DefaultChannelUpdateInterval: a minute)."""
+    announce_confirmations: int = Field(6, ge=1, le=2_016)
+    """Confirmations that a new channel's funding has when it is announced (BOLT 7: at least 6)."""
+    prune_blocks: int = Field(72, ge=1, le=2_016)
+    """Confirmations of the transaction that spends a channel's funding after which all forget the channel, whether or
+    not they heard that it was disabled (BOLT 7: 72; older texts 12)."""
 
 
 Gossip = Annotated[InstantGossip | StaggeredGossip, Field(discriminator="kind")]

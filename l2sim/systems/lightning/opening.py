@@ -25,8 +25,8 @@ from l2sim.results.recorder import NEVER
 from l2sim.systems.base import Membership
 from l2sim.systems.lightning.config import AttachedUsers, Backbone
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.onchain.closing import CloseKind
-from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
 from l2sim.systems.lightning.users import Population
@@ -96,7 +96,7 @@ class UserChannels:
         confirmations: int,
         population: Population,
         state: ChannelState,
-        table: RoutingTable,
+        announcements: Announcements,
         signer: Signer,
         work: DanceWork,
         book: ChannelBook,
@@ -110,7 +110,7 @@ class UserChannels:
         self._user_of_channel = population.user_of_channel
         self._funds_sat = population.funds_sat.tolist()
         self._state = state
-        self._table = table
+        self._announcements = announcements
         self._signer = signer
         self._work = work
         self._book = book
@@ -177,16 +177,16 @@ class UserChannels:
         _submit(self._chain, transaction, lambda receipt: self._funded(channel, receipt))
 
     def _funded(self, channel: int, receipt: Receipt) -> None:
-        self._chain.confirm(receipt, self._confirmations, lambda _: self._confirmed(channel))
+        self._chain.confirm(receipt, self._confirmations, lambda found: self._confirmed(channel, found))
 
-    def _confirmed(self, channel: int) -> None:
+    def _confirmed(self, channel: int, receipt: Receipt) -> None:
         """The channel is usable, and announced."""
         self._book.opened_ns[channel] = self._environment.now
         self._state.open(channel)
         if self._due[channel - self._first]:
             self._begin_closing(channel)
         else:
-            self._table.announce(channel, int(self._state.capacity_msat[channel]))
+            self._announcements.opened(channel, receipt)
 
     def leave(self, times_ns: list[int]) -> None:
         """Open no more channels, and close each once the time of its user has come; `times_ns` has one a user."""
@@ -202,7 +202,7 @@ class UserChannels:
 
     def _begin_closing(self, channel: int) -> None:
         self._state.begin_closing(channel)
-        self._table.announce(channel, 0)
+        self._announcements.closing(channel)
         self._closing.add(channel)
         self.idle(channel)
 
@@ -226,6 +226,7 @@ class UserChannels:
         self._book.closed_ns[channel] = receipt.time_ns
         self._book.close_fee_sat[channel] = fee
         self._book.close_kind[channel] = CloseKind.MUTUAL
+        self._announcements.spent(channel, receipt)
         self._book.home_ns[channel] = receipt.time_ns
         balances = self._state.close(channel)
         self._book.end_balance_msat[channel] = balances[0]

@@ -96,7 +96,9 @@ class LightningSystem(PaymentSystem):
         else:
             self.htlcs = FullNetwork(*parts, rules=config.channels)
         self.payments.use(self.htlcs)
-        self.announcements = Announcements(config.gossip, environment, streams, self.state, self.policies, self.table)
+        self.announcements = Announcements(
+            config.gossip, environment, streams, self.state, self.policies, self.table, chain
+        )
         self._fee_changer: FeeChanger | None = None
         if config.fee_changes is not None:
             self._fee_changer = FeeChanger(
@@ -107,7 +109,7 @@ class LightningSystem(PaymentSystem):
         # Users that are nodes already have no channels of their own, and so no use for these settings.
         users = config.users if isinstance(config.users, AttachedUsers) else AttachedUsers()
         self._channels = UserChannels(
-            environment, chain, users, config.channels.confirmations, population, self.state, self.table,
+            environment, chain, users, config.channels.confirmations, population, self.state, self.announcements,
             self._signer, self.dance, self._book,
         )  # fmt: skip
         backbone_sat = (graph.capacity_msat // MSAT_PER_SAT).tolist()
@@ -127,8 +129,8 @@ class LightningSystem(PaymentSystem):
         rules, streams = self.config.onchain, self.world.streams
         htlcs = self.htlcs if isinstance(self.htlcs, HtlcsOnChain) else None
         self.forced = ForceCloses(
-            environment, chain, rules, self.state, self.table, self._book, self.population.backbone_channels, htlcs,
-            self._signer, self.dance, self._channels.forced, self.name,
+            environment, chain, rules, self.state, self.announcements, self._book, self.population.backbone_channels,
+            htlcs, self._signer, self.dance, self._channels.forced, self.name,
         )  # fmt: skip
         if isinstance(self.htlcs, FullNetwork):
             every_ns = max(1, ns(chain.config.block_interval_s / LOOKS_PER_BLOCK))

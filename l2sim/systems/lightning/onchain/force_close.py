@@ -8,7 +8,7 @@ its child and of HTLC transactions from the wallet of whoever wants them in, of 
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from l2sim.crypto.bitcoin.claims import Claim, to_local_claim, to_remote_claim
 from l2sim.engine import Environment
@@ -32,13 +32,22 @@ from l2sim.systems.lightning.onchain.transactions import (
     Spending,
     sweep,
 )
-from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
 
 if TYPE_CHECKING:
     from l2sim.systems.lightning.htlc import Attempt
     from l2sim.systems.lightning.opening import ChannelBook
+
+
+class ClosingNews(Protocol):
+    """Who tells the network that a channel closes."""
+
+    def closing(self, channel: int) -> None:
+        """It takes no more HTLCs."""
+
+    def spent(self, channel: int, closing: Receipt) -> None:
+        """Its funding is spent in a block."""
 
 
 class ForceCloses:
@@ -54,7 +63,7 @@ class ForceCloses:
         chain: BitcoinChain,
         rules: ChainRules,
         state: ChannelState,
-        table: RoutingTable,
+        news: ClosingNews,
         book: "ChannelBook",
         backbone_channels: int,
         htlcs: HtlcsOnChain | None,
@@ -70,7 +79,7 @@ class ForceCloses:
         self.htlcs = htlcs
         self.signer = signer
         self._work = work
-        self._table = table
+        self._news = news
         self._book = book
         self._backbone = backbone_channels
         self._on_closed = on_closed
@@ -122,7 +131,7 @@ class ForceCloses:
             return None
         if phase is Phase.OPEN:
             state.begin_closing(channel)
-            self._table.announce(channel, 0)
+            self._news.closing(channel)
         held = self._held(channel, side)
         if old is not None:
             held = old
@@ -184,6 +193,7 @@ class ForceCloses:
     def _confirmed(self, closing: Closing, receipt: Receipt) -> None:
         """The commitment is in a block: from here on every output is somebody's business."""
         self._book.closed_ns[closing.channel] = receipt.time_ns
+        self._news.spent(closing.channel, receipt)
         closing.open_claims += 1  # until all of them are set up
         if closing.kind is CloseKind.FORCE:
             self._claim_balances(closing, receipt.height)
