@@ -6,11 +6,20 @@ messages only. It must find in each signature exactly the updates it was sent an
 has revoked for, and must arrive at the same commitment.
 """
 
+from collections import Counter
 from types import SimpleNamespace
+from typing import ClassVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from l2sim.systems.lightning.config import Channels
 from l2sim.systems.lightning.link import ADD, FAIL, FEE, FULFIL, Commit, Contents, Link, LinkHtlc, Reestablish, Revoke
@@ -54,8 +63,14 @@ class Bookkeeper:
         self.received = []
 
 
+WORDS = {ADD: "add", FULFIL: "fulfil", FAIL: "fail", FEE: "fee"}
+
+
 class OneChannel(RuleBasedStateMachine):
     """A channel from funding to its last HTLC."""
+
+    reached: ClassVar[Counter[str]] = Counter()
+    """What has happened, over all examples."""
 
     def __init__(self):
         super().__init__()
@@ -112,6 +127,33 @@ class OneChannel(RuleBasedStateMachine):
             self.books[side].signed(commit)
             self.send(side, [*updates, commit])
 
+    @initialize(amounts_msat=st.lists(st.integers(1_000_000, 40_000_000), max_size=3))
+    def begin(self, amounts_msat):
+        """Some HTLCs are in it already."""
+        for i, amount_msat in enumerate(amounts_msat):
+            self.add(i % 2, amount_msat)
+        self.talk(4)
+
+    @rule(rounds=st.integers(1, 4))
+    def talk(self, rounds):
+        """Each side signs what it can, and all that is under way arrives, some times over."""
+        for _ in range(rounds):
+            for side in (0, 1):
+                self.sign(side)
+                while self.wires[1 - side]:
+                    self.deliver(1 - side)
+
+    @precondition(lambda self: self.link.connected)
+    @rule(side=st.integers(0, 1), arrived=st.integers(0, 2))
+    def lose_the_connection_in_the_middle_of_a_signature(self, side, arrived):
+        """It is signed, some messages get through either way, and then nothing does; both come back."""
+        self.sign(side)
+        for _ in range(arrived):
+            self.deliver(1 - side)
+            self.deliver(side)
+        self.disconnect()
+        self.reconnect()
+
     @rule(side=st.integers(0, 1))
     def deliver(self, side):
         if not self.wires[side]:
@@ -122,9 +164,13 @@ class OneChannel(RuleBasedStateMachine):
             self.send(side, [self.link.take_commit(side, message)])
         elif isinstance(message, Revoke):
             for update in self.link.take_revoke(side, message):
+                self.reached[f"{WORDS[update.kind]} committed"] += 1
                 self.committed(update)
         elif isinstance(message, Reestablish):
-            self.send(side, self.link.resend(side, message))
+            again = self.link.resend(side, message)
+            for kind in {type(one) for one in again}:
+                self.reached[f"{kind.__name__} sent again"] += 1
+            self.send(side, again)
 
     def committed(self, update):
         if update.kind == ADD:
@@ -140,6 +186,8 @@ class OneChannel(RuleBasedStateMachine):
     @precondition(lambda self: self.link.connected)
     @rule()
     def disconnect(self):
+        self.reached["disconnected"] += 1
+        self.reached["disconnected with HTLCs"] += bool(self.state.htlcs.any())
         self.link.disconnect()
         for side in (0, 1):
             self.wires[side].clear()
@@ -152,9 +200,11 @@ class OneChannel(RuleBasedStateMachine):
         for side in (0, 1):
             self.send(side, [self.link.reestablish(side)])
 
+    @precondition(lambda self: self.count > 3)
     @rule()
     def close(self):
         """No new HTLCs; those that are there may still end."""
+        self.reached["closing with HTLCs"] += bool(self.state.htlcs.any())
         self.closing = True
 
     @invariant()
@@ -201,6 +251,20 @@ class OneChannel(RuleBasedStateMachine):
         assert not self.state.in_use(0)
         self.state.begin_closing(0)
         assert sum(self.state.close(0)) == LEFT + RIGHT
+        self.reached["closed"] += 1
+
+
+def test_the_machine_reaches_all_that_can_happen_in_a_channel():
+    OneChannel.reached.clear()
+    run_state_machine_as_test(
+        OneChannel, settings=settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
+    )
+    often = {word: count for word, count in OneChannel.reached.items() if count >= 3}
+    assert set(often) >= {
+        "add committed", "fulfil committed", "fail committed", "fee committed", "disconnected",
+        "disconnected with HTLCs", "Update sent again", "Commit sent again", "Revoke sent again",
+        "closing with HTLCs", "closed",
+    }, OneChannel.reached  # fmt: skip
 
 
 TestOneChannel = OneChannel.TestCase
