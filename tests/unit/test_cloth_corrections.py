@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from l2sim.cli.main import cli
 from l2sim.systems.lightning.cloth.corrections import OUTAGE_MS, outages, rules_of, spread
+from l2sim.systems.lightning.cloth.draws import draw_payments
 from l2sim.systems.lightning.cloth.names import CORRECTIONS
 from l2sim.systems.lightning.cloth.rules import Rules
 from l2sim.systems.lightning.cloth.search import Belief
@@ -93,6 +94,19 @@ def test_the_command_corrects_and_compares(files):
     assert labels == ["as CLoTH", *(name for name in CORRECTIONS if name != "intervals"), "all"]
     assert (out / "corrections.svg").stat().st_size > 10_000
     assert (out / "corrections.png").stat().st_size > 10_000
+
+
+def test_the_command_draws_payments_as_cloth_does(files):
+    command = ["cloth", "--network", str(files), "--out", str(files / "out"), "--seed", "7"]
+    done = CliRunner().invoke(
+        cli, [*command, "--n-payments", "50", "--payment-rate", "4", "--average-payment-amount", "300"]
+    )
+    assert done.exit_code == 0, done.output
+    payers, payees, amounts, times = draw_payments(7, 8, 50, 300.0, 4.0)
+    rows = [line.split(",") for line in (files / "out" / "payments_output.csv").read_text().splitlines()[1:]]
+    assert [[int(cell) for cell in row[1:5]] for row in rows] == np.stack((payers, payees, amounts, times), 1).tolist()
+    made = json.loads((files / "out" / "summary.json").read_text())["settings"]
+    assert (made["payments"], made["n_payments"], made["payment_rate"]) == (None, 50, 4.0)
 
 
 def test_an_unknown_correction_is_refused(files):
