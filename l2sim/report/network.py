@@ -1,14 +1,15 @@
 """A drawing of a channel network with the money in its channels, that a person can move through time."""
 
 import math
+from collections import Counter
 from typing import Any, NamedTuple
 
-import networkx as nx
 import numpy as np
 import pyarrow.compute as pc
 from markupsafe import Markup, escape
 
 from l2sim.report.html import as_json
+from l2sim.report.spring import spring_places
 from l2sim.report.style import COLOURS
 from l2sim.report.words import seconds
 from l2sim.results.data import RunData
@@ -74,13 +75,13 @@ def _shares(rows: Any, times: np.ndarray, drawn: np.ndarray) -> list[list[float 
 
 
 def _svg(ends: list[tuple[int, int]], capacity_sat: np.ndarray, shares: list[float | None]) -> Markup:
-    graph: nx.Graph[int] = nx.Graph()
-    graph.add_edges_from(ends)
-    places = nx.spring_layout(graph, seed=1, k=2.2 / math.sqrt(len(graph)), iterations=80)
-    points = np.array([places[node] for node in graph])
+    nodes = list(dict.fromkeys(node for pair in ends for node in pair))
+    number_of = {node: place for place, node in enumerate(nodes)}
+    edges = np.array([[number_of[a], number_of[b]] for a, b in sorted(set(ends))])
+    points = spring_places(len(nodes), edges, apart=2.2 / math.sqrt(len(nodes)))
     low, span = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-9)
-    scale = (SIZE - 2 * MARGIN) / span
-    xy = {node: MARGIN + (places[node] - low) * scale for node in graph}
+    xy = dict(zip(nodes, MARGIN + (points - low) * (SIZE - 2 * MARGIN) / span, strict=True))
+    degree = Counter(node for pair in ends for node in pair)
     widest = math.log(float(capacity_sat.max()) + 1)
     lines = []
     for number, ((a, b), sat, part) in enumerate(zip(ends, capacity_sat.tolist(), shares, strict=True)):
@@ -95,8 +96,8 @@ def _svg(ends: list[tuple[int, int]], capacity_sat: np.ndarray, shares: list[flo
             f'stroke="{FIRST}" stroke-width="{width}">{title}</line>'
         )
     dots = [
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2.5 + 0.8 * math.sqrt(graph.degree[node]):.1f}" fill="currentColor">'
-        f"<title>node {escape(node)}: {graph.degree[node]} of these channels</title></circle>"
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2.5 + 0.8 * math.sqrt(degree[node]):.1f}" fill="currentColor">'
+        f"<title>node {escape(node)}: {degree[node]} of these channels</title></circle>"
         for node, (x, y) in xy.items()
     ]
     return Markup(f'<svg viewBox="0 0 {SIZE} {SIZE}" role="presentation">{"".join(lines)}{"".join(dots)}</svg>')
