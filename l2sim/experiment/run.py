@@ -14,11 +14,12 @@ from l2sim.crypto.profiles import load_profile
 from l2sim.engine import Streams, ns
 from l2sim.experiment.result import Result
 from l2sim.experiment.steady import scaled, steady_means
-from l2sim.experiment.world import Life, horizon_of
+from l2sim.experiment.world import Life, horizon_of, live
 from l2sim.results.folder import refuse_existing
 from l2sim.results.metrics import summarise
 from l2sim.results.schema import PAYMENTS, SCHEMA_VERSION, TABLES
 from l2sim.results.tables import payments_table, rows_table, stack
+from l2sim.systems.build import share_blobs
 from l2sim.workload.draw import draw_workload, phase_ns
 
 if TYPE_CHECKING:
@@ -76,37 +77,49 @@ def run(
     tables: dict[str, dict[str, pa.Table]] = {}
     interrupted = False
     try:
-        for name, config in scenario.systems.items():
+        for names in scenario.together():
             begun = time.perf_counter()
-            life = Life(
-                name,
-                config,
-                scenario.l1[config.l1],
-                streams=Streams(scenario.seed, replication),
-                workload=workload,
-                horizon=horizon,
-                payments_end_ns=payments_end_ns,
-                prices=prices,
-                profile=profile,
-                crypto=scenario.crypto,
-            )
+            lives: list[Life] = []
+            for name in names:
+                config = scenario.systems[name]
+                lives.append(
+                    Life(
+                        name,
+                        config,
+                        scenario.l1[config.l1],
+                        streams=Streams(scenario.seed, replication),
+                        workload=workload,
+                        horizon=horizon,
+                        payments_end_ns=payments_end_ns,
+                        prices=prices,
+                        profile=profile,
+                        crypto=scenario.crypto,
+                        ground=lives[0].ground if lives else None,
+                        tenant=len(lives),
+                    )
+                )
+            if len(lives) > 1:
+                share_blobs([life.system for life in lives], scenario.sharing_of(names))
             if notice is not None:
-                for sentence in life.system.foreseen():
-                    notice(f"{name}: {sentence}")
-            life.run(_step(progress, name, len(workload)))
-            recorder, asset = life.world.recorder, life.system.asset
-            summary = summarise(life.facts(), recorder.payments, prices, ns(scenario.phases.warm_up_s))
-            made = {PAYMENTS.name: payments_table(name, recorder.payments, workload.columns(), asset, prices)}
-            made |= {part: rows_table(name, rows) for part, rows in recorder.rows.items()}
-            clock[name] = time.perf_counter() - begun
-            steady = steady_means(recorder.payments, horizon.payments_ns, ns(scenario.phases.warm_up_s))
-            steady["fee_usd"] = scaled(steady.pop("fee"), prices.usd_per_unit(asset))
-            summaries[name] = {"kind": life.kind, "summary": summary, "steady": steady}  # whole from here on
-            tables[name] = made
+                for life in lives:
+                    for sentence in life.system.foreseen():
+                        notice(f"{life.name}: {sentence}")
+            live(lives, _step(progress, " + ".join(names), len(workload)))
+            for life in lives:
+                name, recorder, asset = life.name, life.world.recorder, life.system.asset
+                summary = summarise(life.facts(), recorder.payments, prices, ns(scenario.phases.warm_up_s))
+                made = {PAYMENTS.name: payments_table(name, recorder.payments, workload.columns(), asset, prices)}
+                made |= {part: rows_table(name, rows) for part, rows in recorder.rows.items()}
+                clock[name] = (time.perf_counter() - begun) / len(lives)
+                steady = steady_means(recorder.payments, horizon.payments_ns, ns(scenario.phases.warm_up_s))
+                steady["fee_usd"] = scaled(steady.pop("fee"), prices.usd_per_unit(asset))
+                summaries[name] = {"kind": life.kind, "summary": summary, "steady": steady}  # whole from here on
+                tables[name] = made
     except KeyboardInterrupt:
         interrupted = True
     if interrupted and not tables:
         raise Interrupted(None)
+    order = [name for name in scenario.systems if name in tables]
     document = {
         "schema": SCHEMA_VERSION,
         "complete": not interrupted,
@@ -116,11 +129,11 @@ def run(
         "replication": replication,
         "versions": _versions(),
         "inputs": input_digests(scenario),
-        "order": list(tables),
-        "systems": {name: summaries[name] for name in tables},
+        "order": order,
+        "systems": {name: summaries[name] for name in order},
         "wall_clock": {"total_s": time.perf_counter() - started, "system_s": clock},
     }
-    result = Result(document, {table.name: stack([made[table.name] for made in tables.values()]) for table in TABLES})
+    result = Result(document, {table.name: stack([tables[name][table.name] for name in order]) for table in TABLES})
     if interrupted:
         raise Interrupted(result)
     return result

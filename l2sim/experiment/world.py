@@ -1,13 +1,14 @@
 """One system's world, and its life from onboarding to the last exit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from l2sim.crypto.profiles import CostProfile
 from l2sim.engine import NS_PER_S, Environment, Streams, ns
-from l2sim.l1.base import Purpose
+from l2sim.l1.base import Chain, Purpose
 from l2sim.l1.build import build_chain
 from l2sim.money import Prices
 from l2sim.results.metrics import SystemFacts
@@ -28,6 +29,15 @@ CHECK_NS = NS_PER_S
 
 StepProgress = Callable[[float, int], None]
 """Told the share of simulated time done and the payments decided so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What systems that live together have in common: the clock, the chain, and who records its blocks."""
+
+    environment: Environment
+    chain: Chain
+    recorder: Recorder
 
 
 class Life:
@@ -53,10 +63,19 @@ class Life:
         prices: Prices,
         profile: CostProfile,
         crypto: CryptoMode,
+        ground: Ground | None = None,
+        tenant: int = 0,
     ) -> None:
-        environment = Environment()
+        """With `ground` the system lives on that of another one, as tenant number `tenant` of its chain."""
         recorder = Recorder(len(workload))
-        chain = build_chain(config.l1, chain_config, environment, streams, recorder)
+        if ground is None:
+            environment = Environment()
+            chain = build_chain(config.l1, chain_config, environment, streams, recorder)
+            ground = Ground(environment, chain, recorder)
+        else:
+            recorder.rows["blocks"] = ground.recorder.blocks  # a chain's blocks are of all who share it
+        self.ground = ground
+        environment, chain = ground.environment, ground.chain
         self.name = name
         self.kind: str = config.kind
         self.payments_end_ns = payments_end_ns
@@ -70,6 +89,7 @@ class Life:
             workload=workload,
             horizon=horizon,
             recorder=recorder,
+            tenant=tenant,
         )
         self.chain = chain
         self.system: PaymentSystem = build_system(name, config, self.world)
@@ -77,33 +97,19 @@ class Life:
 
     def run(self, progress: StepProgress | None = None) -> None:
         """Live through all phases; raises InvariantError if money was made or lost."""
-        horizon = self.world.horizon
-        self._progress = progress
-        self._reported = 0.0
-        self.chain.start()
-        self.system.onboard()
-        self._run_until(horizon.payments_ns)
-        self.system.open()
-        span_ns = self.payments_end_ns - horizon.payments_ns
-        for interval in range(INTERVALS + 1):
-            time_ns = horizon.payments_ns + span_ns * interval // INTERVALS
-            self._run_until(time_ns)
-            self._sample(time_ns)
-        self._run_while(lambda: not self.system.settled, horizon.settle_ns)
-        self.system.audit().check(f"{self.name} when settled")
-        self.system.leave()
-        self._run_while(lambda: not self.system.left, horizon.end_ns)
+        live([self], progress)
+
+    def end(self) -> None:
+        """Sum up; what is undecided is unfinished."""
         self.system.finish()
         self.system.audit().check(f"{self.name} at the end")
         payments = self.world.recorder.payments
         payments.outcome[payments.outcome == Outcome.PENDING] = Outcome.UNFINISHED
         self._write_flows()
-        if progress is not None:
-            progress(1.0, len(payments))
 
     def facts(self) -> SystemFacts:
         """What the finished system says of itself."""
-        system, spending = self.system, self.chain.spending
+        system, spending = self.system, self.chain.spending_of(self.world.tenant)
         audit = system.audit()
         members = system.membership()
         return SystemFacts(
@@ -142,29 +148,8 @@ class Life:
             conserved=audit.conserved,
         )
 
-    def _run_until(self, time_ns: int) -> None:
-        self.world.environment.run_until(time_ns)
-        self._report()
-
-    def _run_while(self, condition: Callable[[], bool], limit_ns: int) -> None:
-        """Run on, asking once every `CHECK_NS`, and going straight to the next event in quiet times."""
-        environment = self.world.environment
-        while condition() and environment.now < limit_ns:
-            following = max(environment.peek(), environment.now + CHECK_NS)
-            environment.run_until(int(min(following, limit_ns)))
-            self._report()
-
-    def _report(self) -> None:
-        if self._progress is None:
-            return
-        # Counting is linear in payments: once a per mille of simulated time is often enough.
-        done = self.world.environment.now / self.world.horizon.end_ns
-        if done >= self._reported + 0.001:
-            self._reported = done
-            record = self.world.recorder.payments
-            self._progress(done, len(record) - record.undecided)
-
-    def _sample(self, time_ns: int) -> None:
+    def sample(self, time_ns: int) -> None:
+        """Record the state at the end of an interval."""
         series, record = self.world.recorder.series, self.world.recorder.payments
         capital = self.system.capital_locked()
         self._capital.append(capital)
@@ -189,6 +174,66 @@ class Life:
             counts = np.bincount((np.maximum(known, start) - start) // width, minlength=INTERVALS)
             for interval, count in enumerate(counts.tolist()):
                 series.append(time_ns=start + (interval + 1) * width, measure=measure, value=float(count))
+
+
+def live(lives: Sequence[Life], progress: StepProgress | None = None) -> None:
+    """Take systems that share their ground, or one that is alone, through all phases together."""
+    first = lives[0]
+    horizon = first.world.horizon
+    clock = _Clock(lives, progress)
+    first.chain.start()
+    for life in lives:
+        life.system.onboard()
+    clock.run_until(horizon.payments_ns)
+    for life in lives:
+        life.system.open()
+    span_ns = first.payments_end_ns - horizon.payments_ns
+    for interval in range(INTERVALS + 1):
+        time_ns = horizon.payments_ns + span_ns * interval // INTERVALS
+        clock.run_until(time_ns)
+        for life in lives:
+            life.sample(time_ns)
+    clock.run_while(lambda: not all(life.system.settled for life in lives), horizon.settle_ns)
+    for life in lives:
+        life.system.audit().check(f"{life.name} when settled")
+        life.system.leave()
+    clock.run_while(lambda: not all(life.system.left for life in lives), horizon.end_ns)
+    for life in lives:
+        life.end()
+    if progress is not None:
+        progress(1.0, len(first.world.recorder.payments))
+
+
+class _Clock:
+    """Lets time pass, and tells how far it has come."""
+
+    def __init__(self, lives: Sequence[Life], progress: StepProgress | None) -> None:
+        self._environment = lives[0].ground.environment
+        self._end_ns = lives[0].world.horizon.end_ns
+        self._record = lives[0].world.recorder.payments
+        self._progress = progress
+        self._reported = 0.0
+
+    def run_until(self, time_ns: int) -> None:
+        self._environment.run_until(time_ns)
+        self._report()
+
+    def run_while(self, condition: Callable[[], bool], limit_ns: int) -> None:
+        """Run on, asking once every `CHECK_NS`, and going straight to the next event in quiet times."""
+        environment = self._environment
+        while condition() and environment.now < limit_ns:
+            following = max(environment.peek(), environment.now + CHECK_NS)
+            environment.run_until(int(min(following, limit_ns)))
+            self._report()
+
+    def _report(self) -> None:
+        if self._progress is None:
+            return
+        # Counting is linear in payments: once a per mille of simulated time is often enough.
+        done = self._environment.now / self._end_ns
+        if done >= self._reported + 0.001:
+            self._reported = done
+            self._progress(done, len(self._record) - self._record.undecided)
 
 
 def horizon_of(scenario: "Scenario", payment_phase_ns: int) -> tuple[Horizon, int]:

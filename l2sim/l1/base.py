@@ -91,13 +91,22 @@ class Spending:
 class Chain(ABC):
     """A mock L1: blocks, a mempool, a fee market, background demand, finality.
 
-    A chain lives in one system's world: it carries that system's transactions one by one and everybody else's
-    as background demand, drawn from streams named after the chain, hence the same for every system of a run.
+    A chain lives in one system's world, or in that of several that post together: it carries their transactions one by
+    one and everybody else's as background demand, drawn from streams named after the chain, hence the same for every
+    system of a run.
     """
 
     name: str
     asset: Asset
-    spending: dict[Purpose, Spending]
+
+    @property
+    @abstractmethod
+    def spending(self) -> dict[Purpose, Spending]:
+        """What the first system's transactions took, by purpose."""
+
+    @abstractmethod
+    def spending_of(self, tenant: int) -> dict[Purpose, Spending]:
+        """The same of one of the systems that live on the chain, by its number."""
 
     @abstractmethod
     def start(self) -> None:
@@ -112,7 +121,7 @@ class Chain(ABC):
         """Call `done(receipt)` when the block of `receipt` is final by the chain's own rule."""
 
     @abstractmethod
-    def sleep_until(self, time_ns: int) -> None:
+    def sleep_until(self, time_ns: int, tenant: int = 0) -> None:
         """Make no blocks until then: for long waits in which the system has nothing on its way.
 
         Heights go on as if blocks had been made. The fee level afterwards is the one before, or, where the chain

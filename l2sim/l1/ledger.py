@@ -1,6 +1,6 @@
 """What both mock L1s share: heights, receipts, confirmations, spending by purpose, long sleeps."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from l2sim.engine import Environment
 from l2sim.errors import InvariantError
@@ -15,7 +15,7 @@ class Ledger(Chain):
     def __init__(self, name: str, asset: Asset, environment: Environment, recorder: Recorder) -> None:
         self.name = name
         self.asset = asset
-        self.spending = {purpose: Spending() for purpose in Purpose}
+        self._spendings: dict[int, dict[Purpose, Spending]] = {}
         self._height = -1
         self._environment = environment
         self._recorder = recorder
@@ -25,7 +25,34 @@ class Ledger(Chain):
         """Valid receipts of transactions whose first block was thrown out; None while they wait again."""
         self._adrift: dict[bytes, list[tuple[int, OnReceipt]]] = {}
         """Who waits for confirmations of those that wait again, and for how many."""
+        self.tenants = 1
+        """Systems that live on the chain, numbered from 0."""
+        self._wishes_ns: dict[int, int] = {}
+        """Until when each of them has nothing on its way."""
         self._asleep_until_ns = 0
+
+    def spending_of(self, tenant: int) -> dict[Purpose, Spending]:
+        """What the transactions of one of the chain's systems took, by purpose."""
+        return self._spendings.setdefault(tenant, {purpose: Spending() for purpose in Purpose})
+
+    @property
+    def spending(self) -> dict[Purpose, Spending]:
+        """That of the first system: the only one, unless several share the chain."""
+        return self.spending_of(0)
+
+    def pass_on(
+        self, payer: int, tenants: Sequence[int], purpose: Purpose, fees: Sequence[int], size_bytes: int
+    ) -> None:
+        """Book what one of the systems sent for others as theirs: a fee each, everything else of it the first's."""
+        sent = self.spending_of(payer)[purpose]
+        sent.transactions -= 1
+        sent.size_bytes -= size_bytes
+        sent.fee -= sum(fees)
+        for tenant, fee in zip(tenants, fees, strict=True):
+            self.spending_of(tenant)[purpose].fee += fee
+        first = self.spending_of(tenants[0])[purpose]
+        first.transactions += 1
+        first.size_bytes += size_bytes
 
     @property
     def height(self) -> int:
@@ -64,18 +91,20 @@ class Ledger(Chain):
         else:
             self._at_height.setdefault(height, []).append(done)
 
-    def sleep_until(self, time_ns: int) -> None:
+    def sleep_until(self, time_ns: int, tenant: int = 0) -> None:
         """Make no blocks until then: for long waits in which the system has nothing on its way.
 
         Heights go on and confirmations come as if blocks had been made, but nothing is packed, drawn or
-        recorded. A transaction submitted meanwhile ends the sleep.
+        recorded. A transaction submitted meanwhile ends the sleep. Where several systems live on the chain it sleeps
+        until the first of them has something to do.
         Raises InvariantError if a transaction of the system is waiting.
         """
         if self.pending:
             raise InvariantError(
                 f"chain {self.name} must not sleep while transactions wait for a block (got {self.pending} waiting)"
             )
-        self._asleep_until_ns = time_ns
+        self._wishes_ns[tenant] = time_ns
+        self._asleep_until_ns = min(self._wishes_ns.get(number, 0) for number in range(self.tenants))
 
     @property
     def _asleep(self) -> bool:
@@ -114,16 +143,16 @@ class Ledger(Chain):
         for confirmations, done in self._adrift.pop(receipt.txid, ()):
             self.confirm(receipt, confirmations, done)
 
-    def _spend(self, purpose: Purpose, size_bytes: int, fee: int) -> None:
+    def _spend(self, purpose: Purpose, size_bytes: int, fee: int, tenant: int = 0) -> None:
         """Count a transaction in a block."""
-        spending = self.spending[purpose]
+        spending = self.spending_of(tenant)[purpose]
         spending.transactions += 1
         spending.size_bytes += size_bytes
         spending.fee += fee
 
-    def _unspend(self, purpose: Purpose, size_bytes: int, fee: int) -> None:
+    def _unspend(self, purpose: Purpose, size_bytes: int, fee: int, tenant: int = 0) -> None:
         """Count a transaction no more: its block was thrown out."""
-        spending = self.spending[purpose]
+        spending = self.spending_of(tenant)[purpose]
         spending.transactions -= 1
         spending.size_bytes -= size_bytes
         spending.fee -= fee

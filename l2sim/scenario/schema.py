@@ -21,6 +21,7 @@ from l2sim.scenario.wording import NAME_LENGTH, NAME_PATTERN, did_you_mean, show
 from l2sim.systems.lightning.config import LightningConfig
 from l2sim.systems.onchain.config import OnchainConfig
 from l2sim.systems.rollup.config import RollupConfig
+from l2sim.systems.rollup.sharing_config import BlobSharingConfig
 from l2sim.workload.config import AmountsConfig, WorkloadConfig
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=NAME_LENGTH)]
@@ -92,6 +93,9 @@ class Scenario(Config):
     systems: dict[Name, SystemConfig] = Field(min_length=1)
     """The payment systems that are compared, by names of your choice."""
 
+    blob_sharing: tuple[BlobSharingConfig, ...] = Field(default=(), max_length=100)
+    """Rollups that live together on one L1 and post into the same blobs."""
+
     _written_paths: dict[KeyPath, str] = PrivateAttr(default_factory=dict)
     """Paths as the file has them, where the settings have them resolved against the file's folder."""
 
@@ -100,6 +104,28 @@ class Scenario(Config):
         systems = {name: {"kind": system.kind, "l1": system.l1} for name, system in self.systems.items()}
         chains = {name: {"kind": chain.kind} for name, chain in self.l1.items()}
         return self._checked(*reference_faults({"l1": chains, "systems": systems}))
+
+    @model_validator(mode="after")
+    def _shares_blobs_where_it_can(self) -> Self:
+        found: list[Found] = []
+        seen: set[str] = set()
+        for number, sharing in enumerate(self.blob_sharing):
+            chain = None
+            for place, name in enumerate(sharing.systems):
+                path = ("blob_sharing", number, "systems", place)
+                system = self.systems.get(name)
+                if not isinstance(system, RollupConfig):
+                    found.append((path, f"must be a rollup of systems{did_you_mean(name, self.systems)}", show(name)))
+                elif name in seen:
+                    found.append((path, "must share blobs once", show(name)))
+                elif system.batcher.medium == "calldata" or system.batch_format == "chunks":
+                    found.append((path, "must be a rollup whose batches go into blobs as they are", show(name)))
+                elif chain not in (None, system.l1):
+                    found.append((path, f"must be on the same chain, {chain}", f"{name} on {system.l1}"))
+                else:
+                    chain = system.l1
+                seen.add(name)
+        return self._checked(*found)
 
     @model_validator(mode="after")
     def _has_amounts(self) -> Self:
@@ -165,6 +191,15 @@ class Scenario(Config):
             raise ListedProblemsError(found)
         return self
 
+    def together(self) -> list[tuple[str, ...]]:
+        """The systems in groups that live on one ground, in the order of the scenario: most of them alone."""
+        group = {name: sharing.systems for sharing in self.blob_sharing for name in sharing.systems}
+        return list(dict.fromkeys(group.get(name, (name,)) for name in self.systems))
+
+    def sharing_of(self, names: Sequence[str]) -> BlobSharingConfig | None:
+        """What such a group shares blobs by; None if it is one system alone."""
+        return next((sharing for sharing in self.blob_sharing if sharing.systems == tuple(names)), None)
+
     def only(self, systems: Sequence[str]) -> Self:
         """The scenario with only those of its systems; raises ScenarioError for one it does not have."""
         unknown = [name for name in systems if name not in self.systems]
@@ -173,7 +208,16 @@ class Scenario(Config):
                 f"must be some of {', '.join(self.systems)}{did_you_mean(unknown[0], self.systems) if unknown else ''}"
             )
             raise ScenarioError((Problem("--systems", "systems", rule, show(unknown[0]) if unknown else "none"),))
-        copy = self.model_copy(update={"systems": {name: c for name, c in self.systems.items() if name in systems}})
+        kept = [
+            sharing.model_copy(update={"systems": tuple(name for name in sharing.systems if name in systems)})
+            for sharing in self.blob_sharing
+        ]
+        copy = self.model_copy(
+            update={
+                "systems": {name: c for name, c in self.systems.items() if name in systems},
+                "blob_sharing": tuple(sharing for sharing in kept if len(sharing.systems) > 1),
+            }
+        )
         copy._written_paths = {
             path: written for path, written in self._written_paths.items() if path[0] != "systems" or path[1] in systems
         }

@@ -56,6 +56,8 @@ class World:
     workload: Workload
     horizon: Horizon
     recorder: Recorder
+    tenant: int = 0
+    """The system's number among those that share its chain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """From a system's settings to the system; only the kinds that a scenario uses are imported."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from l2sim.l1.base import Chain
@@ -24,3 +25,10 @@ def build_system(name: str, config: Any, world: World) -> PaymentSystem:
             return RollupSystem(name, config, world, chain)
         case kind:
             raise ValueError(f"system {name}: unknown kind (got {kind})")
+
+
+def share_blobs(systems: Sequence[PaymentSystem], config: Any) -> None:
+    """Have rollups that live on one chain post into the same blobs, in the order of their tenants' numbers."""
+    from l2sim.systems.rollup.system import RollupSystem, share
+
+    share([system for system in systems if isinstance(system, RollupSystem)], config)

@@ -248,13 +248,13 @@ class EthereumChain(Ledger):
         self._catch_up()
         super().confirm(receipt, confirmations, done)
 
-    def sleep_until(self, time_ns: int) -> None:
+    def sleep_until(self, time_ns: int, tenant: int = 0) -> None:
         """Make no blocks until then: see `Chain.sleep_until`. Slots in which nothing is due cost nothing.
 
         The level of demand moves on as its law says, and the fee market runs again before the sleep ends.
         """
         self._catch_up()
-        super().sleep_until(time_ns)
+        super().sleep_until(time_ns, tenant)
 
     def _catch_up(self) -> None:
         """Count the slots skipped so far as made, and go on slot by slot."""
@@ -350,7 +350,7 @@ class EthereumChain(Ledger):
             self.burnt_wei += burnt
             self.tips_wei += tip
             fees.append((burnt, tip))
-            self._spend(transaction.purpose, transaction.size_bytes, burnt + tip)
+            self._spend(transaction.purpose, transaction.size_bytes, burnt + tip, transaction.tenant)
             receipt = Receipt(height, now, burnt + tip, blob_fee, txid=transaction.hash)
             if transaction.hash in self._moved:  # its first block was thrown out
                 self._reissue(receipt)
@@ -384,7 +384,8 @@ class EthereumChain(Ledger):
             for (entry, _), (burnt, tip) in zip(made.filling.included, made.fees, strict=True):
                 self.burnt_wei -= burnt
                 self.tips_wei -= tip
-                self._unspend(entry.transaction.purpose, entry.transaction.size_bytes, burnt + tip)
+                gone = entry.transaction
+                self._unspend(gone.purpose, gone.size_bytes, burnt + tip, gone.tenant)
                 entries.append(entry)
             if self._background is not None:
                 self._background.give_back(made.filling.background_gas, made.filling.background_blobs)

@@ -25,6 +25,8 @@ class EthereumTransaction:
     nonce: int
     blobs: int = 0
     max_blob_fee_wei: int = 0
+    tenant: int = 0
+    """Which of the systems on the chain it belongs to."""
 
     @property
     def block_bytes(self) -> int:

@@ -27,8 +27,10 @@ from l2sim.systems.rollup.outages import Outages
 
 L1_CHAIN_ID = 1
 BLOB_TRANSACTION_TYPE = b"\x03"  # EIP-4844
-CONTRACT = hashlib.sha256(b"l2sim rollup contract").digest()[:20]
-"""Where a rollup's L1 transactions go: an address of no account."""
+CONTRACT_NAME = b"l2sim rollup contract"
+"""Its hash is where a rollup's L1 transactions go: an address of no account."""
+SENDERS = 2**40
+"""Numbers of senders that each rollup on a chain has to itself."""
 
 ENVELOPE_BYTES = 128
 """What the signed payload and the transaction count as when hashed: the data in them is left out, so that the work
@@ -73,6 +75,8 @@ class L1Account:
         self._work = work
         self._real = world.crypto == "real"
         self._users = world.workload.users
+        self._tenant = world.tenant
+        self._contract = hashlib.sha256(CONTRACT_NAME + (bytes([world.tenant]) if world.tenant else b"")).digest()[:20]
         self._nonces: dict[int, int] = {}
         self._random = world.streams.get("rollup/l1 signatures")
         self.on_quiet: Callable[[], object] | None = None
@@ -130,8 +134,9 @@ class L1Account:
             max_fee_wei=waiting.max_fee_wei,
             tip_wei=waiting.tip_wei,
             purpose=waiting.purpose,
-            sender=waiting.sender,
+            sender=self._tenant * SENDERS + waiting.sender,
             nonce=waiting.nonce,
+            tenant=self._tenant,
             blobs=len(waiting.blobs),
             max_blob_fee_wei=waiting.max_blob_fee_wei,
         )
@@ -181,14 +186,14 @@ class L1Account:
 
     def _signed(self, waiting: Waiting) -> bytes:
         """The signed bytes, with the work of making and checking them counted."""
-        fields = _blob_fields(waiting) if waiting.blobs else []
+        fields = self._blob_fields(waiting) if waiting.blobs else []
         if waiting.blobs:
             payload = BLOB_TRANSACTION_TYPE + rlp.encode(fields)
         else:
             transfer = FeeMarketTransaction(
                 chain_id=L1_CHAIN_ID,
                 nonce=waiting.nonce,
-                to=CONTRACT,
+                to=self._contract,
                 value_wei=waiting.value_wei,
                 max_priority_fee_wei=waiting.tip_wei,
                 max_fee_wei=waiting.max_fee_wei,
@@ -207,6 +212,14 @@ class L1Account:
         work.ecdsa_recovers += 1
         work.count_keccak(2, ENVELOPE_BYTES)
         return raw
+
+    def _blob_fields(self, waiting: Waiting) -> list[rlp.Item]:
+        """The fields that a blob transaction signs (EIP-4844)."""
+        hashes: list[rlp.Item] = [*waiting.blob_hashes]
+        return [
+            L1_CHAIN_ID, waiting.nonce, waiting.tip_wei, waiting.max_fee_wei, waiting.gas, self._contract,
+            waiting.value_wei, waiting.data, [], waiting.max_blob_fee_wei, hashes,
+        ]  # fmt: skip
 
     def _sign(self, digest: bytes, sender: int) -> bytes:
         if not self._real:
@@ -242,15 +255,6 @@ class Operator:
         self.account.send(
             self.sender, Purpose.OPERATE, gas, done, data=data, blobs=blobs, look_after=self._next_look_ns
         )
-
-
-def _blob_fields(waiting: Waiting) -> list[rlp.Item]:
-    """The fields that a blob transaction signs (EIP-4844)."""
-    hashes: list[rlp.Item] = [*waiting.blob_hashes]
-    return [
-        L1_CHAIN_ID, waiting.nonce, waiting.tip_wei, waiting.max_fee_wei, waiting.gas, CONTRACT, waiting.value_wei,
-        waiting.data, [], waiting.max_blob_fee_wei, hashes,
-    ]  # fmt: skip
 
 
 def _raised(fee_wei: int, percent: int) -> int:

@@ -4,7 +4,8 @@ What operators post because users leave, batches of withdrawals and what settles
 operators' L1 costs (`Purpose.OPERATE`), like all that they post.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,6 +37,8 @@ from l2sim.systems.rollup.settlement.committee import Committee
 from l2sim.systems.rollup.settlement.config import EscapeConfig, OptimisticConfig, ValidiumConfig
 from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
 from l2sim.systems.rollup.settlement.validity import ValiditySettlement
+from l2sim.systems.rollup.shared_blobs import SharedBlobs
+from l2sim.systems.rollup.sharing_config import BlobSharingConfig
 
 
 class RollupSystem(PaymentSystem):
@@ -61,6 +64,7 @@ class RollupSystem(PaymentSystem):
         self.accounts = Accounts(users)
         real = config.batcher.commitments == "kzg"
         commit = kzg_committer(config.batcher.kzg_setup_path) if real else modelled_hashes
+        self.config, self._commit = config, commit
         account = L1Account(chain, world, self.work, commit)
         account.on_quiet = self._doze
         # Who disputes states needs their roots, whatever else is modelled.
@@ -233,9 +237,8 @@ class RollupSystem(PaymentSystem):
         if not self.leaving.begun or self._ethereum.pending or self.bridge.arriving or not self.sequencer.idle:
             return
         dues_ns = [self.leaving.due_ns, self.batcher.due_ns, self.settlement.due_ns, self.bridge.due_ns]
-        self._ethereum.sleep_until(
-            min((due_ns for due_ns in dues_ns if due_ns is not None), default=self.world.horizon.end_ns)
-        )
+        due_ns = min((due_ns for due_ns in dues_ns if due_ns is not None), default=self.world.horizon.end_ns)
+        self._ethereum.sleep_until(due_ns, self.world.tenant)
 
     def sample(self, time_ns: int) -> None:
         """Record what is confirmed on L2 and not on L1 yet, and by how much the safe head lags."""
@@ -285,3 +288,16 @@ class RollupSystem(PaymentSystem):
 def _fill(times_ns: Ints, payments: Ints, time_ns: int) -> None:
     """Write a time of payments that have none yet: those that came through L1 were there before their batch."""
     times_ns[payments[times_ns[payments] == NEVER]] = time_ns
+
+
+def share(systems: Sequence[RollupSystem], config: BlobSharingConfig) -> SharedBlobs:
+    """Have rollups on one chain post into the same blobs; returns their common poster."""
+    first = systems[0]
+    chain = first._ethereum
+    chain.tenants = len(systems)
+    world = replace(first.world, tenant=len(systems))
+    account = L1Account(chain, world, first.work, first._commit)
+    shared = SharedBlobs(config, world, chain, account, first.config.batcher.resubmit_s)
+    for member, system in enumerate(systems):
+        system.batcher.poster.carrier = shared.carrier(member)
+    return shared
