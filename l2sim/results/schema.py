@@ -209,7 +209,11 @@ SERIES = Table(
             "capital_locked_usd (state at its end); of a rollup at its end: unposted (transactions confirmed and not "
             "on L1), safe_head_lag_s (for how long the first of them); of each dispute, when it is resolved: "
             "dispute_moves, dispute_gain_eth (bonds that the watcher won), dispute_hours; stolen_eth (taken by a lie "
-            "that became final); channel_timeouts (a batch whose frames landed too far apart, by its number)",
+            "that became final); channel_timeouts (a batch whose frames landed too far apart, by its number); of "
+            "channels whose peers cheat, once at the end: breaches (revoked commitments published), "
+            "breaches_punished, stolen_by_breaches_sat; and of their watchtowers tower_backups (revoked states "
+            "stored), tower_stored_bytes, tower_sessions, tower_price_sat (paid by clients for sessions), "
+            "tower_breaches_seen (while the victim was away), tower_breaches_punished, tower_rewards_sat",
         ),
         Column("value", Kind.FLOAT64, "", "its value"),
     ),

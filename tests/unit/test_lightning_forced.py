@@ -181,6 +181,10 @@ def test_a_watchtower_punishes_in_its_clients_absence() -> None:
     _, breaches = breached(away)
     assert (breaches.punished, breaches.by_towers) == (1, 1)
     assert 9_900 < breaches.tower_rewards_sat <= 10_000
+    figures = breaches.measures(revocations=5_000)
+    assert (figures["breaches"], figures["breaches_punished"], figures["stolen_by_breaches_sat"]) == (1, 1, 0)
+    assert (figures["tower_backups"], figures["tower_stored_bytes"]) == (5_000, 5_000 * 330)
+    assert (figures["tower_breaches_seen"], figures["tower_breaches_punished"]) == (1, 1)
     bill = TowerBill.of(5_000, Breach.model_validate(away).watchtower)  # type: ignore[arg-type]
     assert (bill.sessions, bill.stored_bytes) == (5, 5_000 * 330)
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from l2sim import Result
 from l2sim.experiment.replicate import run_replicated
 from l2sim.report.answers import cautions, comparison, headline
+from l2sim.report.breaches import breaches
 from l2sim.report.figures import FIGURES, crossings, draw, thinned, time_ticks
 from l2sim.report.glance import means
 from l2sim.report.html import as_json
@@ -226,6 +227,21 @@ def test_routers_that_earned_are_named_with_their_return() -> None:
         assert line.cells[-1].value == row["return_ppm_per_year"]
     assert incomes == sorted(incomes, reverse=True)
     assert incomes[0] == max(row["routing_income_msat"] + row["services_msat"] for row in rows.values())
+
+
+def test_what_cheaters_and_watchtowers_did_is_on_the_page() -> None:
+    assert breaches(small_result()) == []
+    result = small_result(
+        "workload.duration_s=600",
+        "workload.arrivals.rate_per_s=0.2",
+        "systems.lightning.onchain={breach: {cheaters_share: 1.0, probability: 1.0, gain_share: 0.0001, every_s: 60, "
+        "victim_away_share: 1.0, watchtower: {session_price_sat: 10}}, to_self_delay_blocks: 6}",
+    )
+    (found,) = breaches(result)
+    values = {line.label: line.cells[0].value for line in found.table.lines}
+    assert values["revoked commitments published"] > 0
+    assert values["bytes that these take"] == 330 * values["states that watchtowers stored"] > 0
+    assert values["breaches that towers saw while the victim was away"] >= values["of these punished by the tower"] > 0
 
 
 def test_a_thinned_series_keeps_its_ends_and_every_peak() -> None:

@@ -255,6 +255,10 @@ class LightningSystem(PaymentSystem):
         self.state.check(f"system {self.name} at the end")
         self._write_channels()
         self._write_routers()
+        if self.breaches is not None:
+            now = self.world.environment.now
+            for measure, value in self.breaches.measures(self.dance.revocations).items():
+                self.world.recorder.series.append(time_ns=now, measure=measure, value=value)
 
     def _operator_share(self) -> float:
         """Which part of the operators' L1 fees is this run's: of the renewals a share, of the rest all."""

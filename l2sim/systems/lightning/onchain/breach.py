@@ -11,7 +11,7 @@ from l2sim.systems.lightning.onchain.config import Breach
 from l2sim.systems.lightning.onchain.fee_bumping import Bumper, Wish
 from l2sim.systems.lightning.onchain.force_close import ForceCloses
 from l2sim.systems.lightning.onchain.transactions import BLOCK_DELAY_OF_ANCHORS, Key, sweep
-from l2sim.systems.lightning.onchain.watchtower import tower_fee_sat
+from l2sim.systems.lightning.onchain.watchtower import TowerBill, tower_fee_sat
 from l2sim.systems.lightning.state import Phase
 
 
@@ -32,6 +32,8 @@ class Breaches:
         self.attempts = 0
         """Revoked commitments published."""
         self.punished = 0
+        self.seen_by_towers = 0
+        """Published while the victim was away and a watchtower watched."""
         self.by_towers = 0
         """Punished by a watchtower."""
         self.stolen_msat = 0
@@ -65,6 +67,30 @@ class Breaches:
             if enough and self._stream.uniform() < rules.probability:
                 self.attempts += self._home.force(channel, edge & 1, old=best) is not None
 
+    def measures(self, revocations: int) -> dict[str, float]:
+        """What came of cheating and of watching for it, by the names of `results.schema.SERIES`.
+
+        Of each revocation that a node was given, a client of a watchtower backs up what it needs to punish that state.
+        """
+        found = {
+            "breaches": self.attempts,
+            "breaches_punished": self.punished,
+            "stolen_by_breaches_sat": self.stolen_msat / MSAT_PER_SAT,
+        }
+        tower = self._rules.watchtower
+        if tower is not None:
+            bill = TowerBill.of(round(revocations * tower.clients_share), tower)
+            found |= {
+                "tower_backups": bill.updates,
+                "tower_stored_bytes": bill.stored_bytes,
+                "tower_sessions": bill.sessions,
+                "tower_price_sat": bill.price_sat,
+                "tower_breaches_seen": self.seen_by_towers,
+                "tower_breaches_punished": self.by_towers,
+                "tower_rewards_sat": self.tower_rewards_sat,
+            }
+        return {name: float(value) for name, value in found.items()}
+
     # Punishment.
 
     def _breached(self, closing: Closing, height: int) -> None:
@@ -84,6 +110,7 @@ class Breaches:
             return
         tower = rules.watchtower
         if tower is not None and self._stream.uniform() < tower.clients_share:
+            self.seen_by_towers += 1
             fight.punish_by_tower()
         self._home.chain.wait_for_height(height + rules.victim_back_blocks, lambda _: fight.punish())
 

@@ -7,7 +7,6 @@ from l2sim.systems.lightning.onchain.config import Watchtower
 
 HINT_BYTES: Final = 16  # first half of SHA-256 of the commitment's id (LND watchtower/blob/derivation.go)
 BLOB_BYTES: Final = 314  # a 274-byte penalty template, 24 bytes of nonce, 16 of tag (LND watchtower/blob)
-UPDATES_PER_HTLC: Final = 2  # an HTLC that comes and goes revokes two states of each side
 
 
 @dataclass(frozen=True, slots=True)
