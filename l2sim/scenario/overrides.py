@@ -3,7 +3,7 @@
 from typing import Any
 
 from l2sim.errors import Problem, ScenarioError
-from l2sim.scenario.document import Document, Key, KeyPath, Place, parse
+from l2sim.scenario.document import MAX_DEPTH, Document, Key, KeyPath, Place, parse
 from l2sim.scenario.wording import clip, key_text, show
 
 
@@ -25,6 +25,9 @@ def apply_override(document: Document, override: str) -> KeyPath:
     parts = key.split(".")
     if not equals or not all(parts):
         raise ScenarioError((Problem("--set", clip(key) or "override", "must be dotted.key=value", show(override)),))
+    if len(parts) > MAX_DEPTH:
+        rule = f"must be nested at most {MAX_DEPTH} levels deep"
+        raise ScenarioError((Problem(where, clip(key), rule, f"{len(parts)} levels"),))
     value = None
     if text.strip():
         parsed = parse(text, where)

@@ -11,6 +11,8 @@ from l2sim.scenario.document import Document, KeyPath
 from l2sim.scenario.wording import NAME_PATTERN, NAME_RULE, clip, did_you_mean, key_text, show
 
 MAX_PROBLEMS: Final = 50
+HINTED: Final = 200
+"""Problems of a file after which unknown keys are no longer looked for among the known ones: thousands take seconds."""
 
 # Rules for pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/); `{...}` is filled
 # from the error's context. Types not named here keep pydantic's own words.
@@ -57,14 +59,15 @@ class ListedProblemsError(ValueError):
 def problems_of(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
     """Every problem of a validation, each with the place of its key in the document."""
     grouped: dict[KeyPath, list[tuple[str, str | None]]] = {}
-    for detail in error.errors(include_url=False):
+    for number, detail in enumerate(error.errors(include_url=False)):
         cause = detail.get("ctx", {}).get("error")
         if isinstance(cause, ListedProblemsError):
             for path, rule, got in cause.found:
                 grouped.setdefault(path, []).append((rule, got))
             continue
         path, value = _locate(detail, document.data)
-        broken = _rule(detail, path, value, _Node.at(model, detail["loc"]))
+        many = detail["type"] == "extra_forbidden" and number >= HINTED
+        broken = ("unknown key", show(value)) if many else _rule(detail, path, value, _Node.at(model, detail["loc"]))
         if detail["type"] == "union_tag_invalid":
             path = (*path, _tag_key(detail))
         grouped.setdefault(path, []).append(broken)

@@ -1,6 +1,7 @@
 """A scenario file becomes a checked scenario, or all of its problems at once, each with its place."""
 
 import json
+import re
 from pathlib import Path
 
 import jsonschema
@@ -306,3 +307,11 @@ def test_shipped_scenarios_are_valid_and_named_as_their_file(path: Path) -> None
     scenario = load_scenario(path, overrides)
     assert scenario.name == path.stem
     assert scenario.description
+
+
+def test_thousands_of_unknown_keys_are_counted_and_the_first_have_hints() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse_scenario("name: x\n" + "".join(f"sed{number}: 1\n" for number in range(4_000)), "s.yaml")
+    found = [str(problem) for problem in caught.value.problems]
+    assert "s.yaml:2:1 sed0: unknown key; did you mean seed? (got 1)" in found
+    assert re.search(r"and 39\d\d more problems", found[-1])

@@ -39,6 +39,7 @@ def test_an_override_sets_one_key(override: str, data: object) -> None:
         ("a..b=5", "must be dotted.key=value"),
         ("seed.x=5", "--set:seed.x seed: has no key x: it is no mapping (got 3)"),
         ("seed=[1", "--set:seed:1:"),
+        ("a." * 30_000 + "a=1", "must be nested at most 24 levels deep (got 30001 levels)"),
         ("seed=*x", "must refer to an anchor"),
         ("seed=.nan", "--set:seed seed: must be a finite number (got .nan)"),
         ("seed=-1", "--set:seed seed: must be at least 0 (got -1)"),
