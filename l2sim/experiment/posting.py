@@ -177,6 +177,8 @@ class Remembering(BatchFormat):
         self._numbers = numbers
         self._seen = seen
         self.blob_bytes = form.blob_bytes
+        self.in_channels = form.in_channels
+        self.encode_blob = form.encode_blob
 
     def size(self, block: L2Block) -> int:
         """As the form has it."""
@@ -204,6 +206,10 @@ class Remembering(BatchFormat):
     def parts(self, channel: bytes, channel_id: bytes, most_bytes: int) -> list[bytes]:
         """As the form has it."""
         return self._form.parts(channel, channel_id, most_bytes)
+
+    def blob_parts(self, channel: bytes, channel_id: bytes) -> list[bytes]:
+        """As the form has it."""
+        return self._form.blob_parts(channel, channel_id)
 
     def execution_gas(self, blocks: Sequence[L2Block]) -> int:
         """As the form has it."""

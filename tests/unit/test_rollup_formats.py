@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from l2sim.crypto.ethereum.transactions import FeeMarketTransaction, parse_signed
 from l2sim.systems.base import World
+from l2sim.systems.rollup.blobs import decode_nitro_blobs, encode_nitro_blob
 from l2sim.systems.rollup.channel import assemble, decompress
 from l2sim.systems.rollup.formats import chunks, diffs, nitro
 from l2sim.systems.rollup.formats.span import Span, decode_span, encode_span
@@ -63,10 +64,9 @@ def test_span_batches_of_a_run_give_back_every_block_in_its_place(crypto: str) -
 
 
 def test_segments_of_a_run_give_back_every_block() -> None:
-    _, world, archive = lived(batcher={"format": "nitro"})
-    messages = [
-        message for parts in archive for message in nitro.read_segments(nitro.decompress_segments(b"".join(parts)))
-    ]
+    _, world, archive = lived(batcher={"format": "nitro", "medium": "blob"})
+    batches = [decode_nitro_blobs([encode_nitro_blob(part) for part in parts]) for parts in archive]
+    messages = [message for batch in batches for message in nitro.read_segments(nitro.decompress_segments(batch))]
     assert values_of([raw for message in messages for raw in message.transactions]) == paid_wei(world)
     times = [message.timestamp_s for message in messages]
     assert times == sorted(set(times))

@@ -100,3 +100,20 @@ def _prefix(length: int, base: int) -> bytes:
         return bytes((base + length,))
     digits = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes((base + _SHORT + len(digits),)) + digits
+
+
+def string_end(data: bytes, start: int = 0) -> int:
+    """Where the byte string ends that begins at `start`; raises ValueError if none begins there.
+
+    >>> string_end(encode(b"dog") + b"more")
+    4
+    """
+    if start >= len(data) or data[start] > 0xBF:
+        raise ValueError(f"byte {start} must begin a byte string (got {data[start : start + 1].hex() or 'nothing'})")
+    first = data[start]
+    if first < 0x80:
+        return start + 1
+    if first <= 0xB7:
+        return start + 1 + first - 0x80
+    digits = first - 0xB7
+    return start + 1 + digits + int.from_bytes(data[start + 1 : start + 1 + digits], "big")

@@ -1,14 +1,17 @@
-"""Blobs as the OP Stack fills them, and the commitments that stand for them in a transaction.
+"""Blobs as the OP Stack and Arbitrum fill them, and the commitments that stand for them in a transaction.
 
-The encoding keeps each field element of 32 bytes below the curve's modulus by using only the lower six bits of its
-first byte: four elements carry 4 x 31 bytes and three more in those bits, 127 bytes a round, 1,024 rounds a blob; the
-first four bytes are the version and the length. Source: ethereum-optimism/specs, protocol/derivation.md, blob
-encoding.
+The OP Stack's encoding keeps each field element of 32 bytes below the curve's modulus by using only the lower six
+bits of its first byte: four elements carry 4 x 31 bytes and three more in those bits, 127 bytes a round, 1,024 rounds
+a blob; the first four bytes are the version and the length. Source: ethereum-optimism/specs, protocol/derivation.md,
+blob encoding. Arbitrum's goes further and uses all 254 bits (`encode_nitro_blobs`).
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from l2sim.crypto.ethereum import rlp
 from l2sim.crypto.kzg import BLOB_BYTES, FIELD_ELEMENT_BYTES, KzgSetup, KzgUnavailableError, load_setup, versioned_hash
 from l2sim.errors import InputError
 
@@ -69,13 +72,72 @@ def decode_blob(blob: bytes) -> bytes:
     return plain[HEADER_BYTES : HEADER_BYTES + length]
 
 
+# -- Arbitrum ---------------------------------------------------------------------------------------------------------
+
+ELEMENTS = BLOB_BYTES // FIELD_ELEMENT_BYTES
+SPARE_BITS = 6
+NITRO_DATA_BYTES = (8 * (FIELD_ELEMENT_BYTES - 1) + SPARE_BITS) * ELEMENTS // 8
+"""130,048: what one blob holds as Arbitrum fills it, 254 bits an element."""
+
+
+def encode_nitro_blobs(data: bytes) -> list[bytes]:
+    """The blobs that hold a batch of Arbitrum's.
+
+    The batch is an RLP string; of each blob's share of it the first part fills the lower 31 bytes of the elements, the
+    rest the six bits above them, the lowest bits first. Source: OffchainLabs/nitro 6dce8d13, util/blobs/blobs.go.
+
+    >>> decode_nitro_blobs(encode_nitro_blobs(b"batch"))
+    b'batch'
+    """
+    stream = rlp.encode(data)
+    return [
+        encode_nitro_blob(stream[start : start + NITRO_DATA_BYTES]) for start in range(0, len(stream), NITRO_DATA_BYTES)
+    ]
+
+
+def encode_nitro_blob(part: bytes) -> bytes:
+    """The blob that holds so much of a stream, at most 130,048 bytes; raises ValueError for more."""
+    if len(part) > NITRO_DATA_BYTES:
+        raise ValueError(f"part: must be at most {NITRO_DATA_BYTES} bytes (got {len(part)})")
+    whole = (FIELD_ELEMENT_BYTES - 1) * ELEMENTS
+    bodies = np.frombuffer(part[:whole].ljust(whole, b"\0"), np.uint8).reshape(ELEMENTS, FIELD_ELEMENT_BYTES - 1)
+    spare = np.frombuffer(part[whole:].ljust(NITRO_DATA_BYTES - whole, b"\0"), np.uint8)
+    bits = np.unpackbits(spare, bitorder="little").reshape(ELEMENTS, SPARE_BITS)
+    heads = np.packbits(bits, axis=1, bitorder="little")
+    return np.hstack([heads, bodies]).tobytes()
+
+
+def decode_nitro_blobs(blobs: Sequence[bytes]) -> bytes:
+    """The batch that these blobs hold; raises ValueError for a wrong length, element, head or padding."""
+    parts = []
+    for blob in blobs:
+        if len(blob) != BLOB_BYTES:
+            raise ValueError(f"blob: must be {BLOB_BYTES} bytes (got {len(blob)})")
+        elements = np.frombuffer(blob, np.uint8).reshape(ELEMENTS, FIELD_ELEMENT_BYTES)
+        if (elements[:, 0] >> SPARE_BITS).any():
+            raise ValueError("blob: the two highest bits of every field element must be 0")
+        bits = np.unpackbits(elements[:, :1], axis=1, bitorder="little")[:, :SPARE_BITS]
+        parts.append(elements[:, 1:].tobytes() + np.packbits(bits.reshape(-1), bitorder="little").tobytes())
+    stream = b"".join(parts)
+    end = rlp.string_end(stream)
+    if any(stream[end:]):
+        raise ValueError("blob: must hold zeros after its data")
+    data = rlp.decode(stream[:end])
+    if not isinstance(data, bytes):
+        raise ValueError("blob: must hold a byte string")
+    return data
+
+
+# -- commitments ------------------------------------------------------------------------------------------------------
+
+
 def modelled_hashes(blobs: Sequence[bytes]) -> list[bytes]:
     """Versioned hashes of the right size that commit to nothing: the rollup itself never opens a commitment."""
     return [b"\x01" + hashlib.sha256(data).digest()[1:] for data in blobs]
 
 
-def kzg_committer(setup_path: str | None) -> Committer:
-    """Real KZG commitments of the encoded blobs, with the trusted setup at `setup_path`.
+def kzg_committer(setup_path: str | None, encode: Callable[[bytes], bytes] = encode_blob) -> Committer:
+    """Real KZG commitments of the blobs as `encode` fills them, with the trusted setup at `setup_path`.
 
     Raises InputError that says what to install or set where they cannot be made.
     """
@@ -83,4 +145,4 @@ def kzg_committer(setup_path: str | None) -> Committer:
         setup: KzgSetup = load_setup(setup_path)
     except KzgUnavailableError as error:
         raise InputError(f"batcher.commitments: kzg cannot be used: {error}") from error
-    return lambda blobs: [versioned_hash(setup.commit(encode_blob(data))) for data in blobs]
+    return lambda blobs: [versioned_hash(setup.commit(encode(data))) for data in blobs]

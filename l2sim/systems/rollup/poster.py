@@ -147,18 +147,22 @@ class Poster:
 
     def _send_channel(self, batch: Batch, execution_gas: int) -> tuple[int, int]:
         """Send a batch's channel; the gas and the blobs that it takes, as far as they are known yet."""
-        most = self._form.blob_bytes if batch.medium == "blob" else self._config.max_calldata_bytes
         number = batch.number.to_bytes(8, "big") + (bytes([batch.channels]) if batch.channels else b"")
         channel_id = keccak256(number + batch.payments_root)[:CHANNEL_ID_BYTES]
         self._work.count_keccak(1, 8 + len(batch.payments_root))
         batch.channels += 1
         batch.first_height = None
-        parts = self._form.parts(batch.channel, channel_id, most)
+        parts = self._cut(batch.channel, channel_id, batch.medium)
         if self.archive is not None:
             self.archive[batch.number :] = [parts]
         if batch.medium == "blob":
             return self._post_blobs(batch, parts, execution_gas), 0 if self.carrier is not None else len(parts)
         return self._post_calldata(batch, parts, execution_gas), 0
+
+    def _cut(self, channel: bytes, channel_id: bytes, medium: Medium | None) -> list[bytes]:
+        if medium == "blob":
+            return self._form.blob_parts(channel, channel_id)
+        return self._form.parts(channel, channel_id, self._config.max_calldata_bytes)
 
     def _note(self, batch: Batch, raw_bytes: int, compressed_bytes: int, medium: str, blobs: int, gas: int) -> None:
         """Write down a batch that was closed."""
@@ -215,9 +219,8 @@ class Poster:
         channel, _ = self._form.pack(public)
         self._form.posted(public)
         medium = self.medium(len(channel))
-        most = self._form.blob_bytes if medium == "blob" else self._config.max_calldata_bytes
         channel_id = keccak256(batch.number.to_bytes(8, "big") + batch.payments_root)[:CHANNEL_ID_BYTES]
-        parts = self._form.parts(channel, channel_id, most)
+        parts = self._cut(channel, channel_id, medium)
         return parts, medium, len(parts) if medium == "blob" else 0
 
     # -- blobs or calldata ----------------------------------------------------------------------------------------

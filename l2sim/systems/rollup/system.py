@@ -62,8 +62,9 @@ class RollupSystem(PaymentSystem):
         self._unfinal = 0
         users = world.workload.users
         self.accounts = Accounts(users)
+        form = build_format(config, world)
         real = config.batcher.commitments == "kzg"
-        commit = kzg_committer(config.batcher.kzg_setup_path) if real else modelled_hashes
+        commit = kzg_committer(config.batcher.kzg_setup_path, form.encode_blob) if real else modelled_hashes
         self.config, self._commit = config, commit
         account = L1Account(chain, world, self.work, commit)
         account.on_quiet = self._doze
@@ -72,7 +73,6 @@ class RollupSystem(PaymentSystem):
         tree = StateTree(world.crypto == "real" or disputed, self.work)
         resubmit_ns = ns(config.batcher.resubmit_s)
         poster = Operator(account, users, resubmit_ns, Outages(config.batcher.outages, world.horizon.payments_ns))
-        form = build_format(config, world)
         self.batcher = Batcher(config.batcher, form, world, chain, poster, tree, self.work, self._included)
         self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
         self.sequencer = Sequencer(config, world, chain, self.accounts, self.work, self._confirmed, self._withdrawal)

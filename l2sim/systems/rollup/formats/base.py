@@ -10,7 +10,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from l2sim.crypto.ethereum.transfers import EncodedBatch
 from l2sim.systems.rollup.accounts import StateDelta
+from l2sim.systems.rollup.blobs import encode_blob
 from l2sim.systems.rollup.channel import BlockHeader, encode_block, payloads
 from l2sim.systems.rollup.kernels import Words
 from l2sim.systems.rollup.posting import BLOB_BYTES
@@ -77,6 +78,9 @@ class BatchFormat(ABC):
     in_channels: bool = False
     """Whether its payloads are frames of a channel, which must land close together."""
 
+    encode_blob: Callable[[bytes], bytes] = staticmethod(encode_blob)
+    """How a payload fills a blob."""
+
     @abstractmethod
     def size(self, block: L2Block) -> int:
         """What the block counts as before compression when a batch's size is foretold, bytes."""
@@ -103,6 +107,10 @@ class BatchFormat(ABC):
         """The payloads of at most `most_bytes` that carry it."""
         del channel_id
         return [channel[start : start + most_bytes] for start in range(0, len(channel), most_bytes)] or [b""]
+
+    def blob_parts(self, channel: bytes, channel_id: bytes) -> list[bytes]:
+        """The payloads that carry it in blobs, one to a blob."""
+        return self.parts(channel, channel_id, self.blob_bytes)
 
     def execution_gas(self, blocks: Sequence[L2Block]) -> int:
         """L1 gas that the rollup's contract executes for the batch, besides what its data costs."""

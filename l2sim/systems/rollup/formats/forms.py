@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from l2sim.crypto.ethereum import rlp
 from l2sim.engine import NS_PER_S, ns
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import StateDelta
+from l2sim.systems.rollup.blobs import NITRO_DATA_BYTES, encode_nitro_blob
 from l2sim.systems.rollup.channel import Compression, compress
 from l2sim.systems.rollup.config import RollupConfig
 from l2sim.systems.rollup.formats import chunks, diffs, nitro
@@ -97,6 +99,9 @@ class Spans(Channels):
 class Segments(BatchFormat):
     """Arbitrum's segments under Brotli."""
 
+    blob_bytes = NITRO_DATA_BYTES
+    encode_blob = staticmethod(encode_nitro_blob)
+
     def __init__(self, level: int) -> None:
         self._level = level
 
@@ -120,6 +125,10 @@ class Segments(BatchFormat):
     def compress(self, content: bytes) -> bytes:
         """The batch."""
         return nitro.compress_segments(content, self._level)
+
+    def blob_parts(self, channel: bytes, channel_id: bytes) -> list[bytes]:
+        """The batch as an RLP string, cut where a blob is full."""
+        return self.parts(rlp.encode(channel), channel_id, self.blob_bytes)
 
 
 class StateDiffs(BatchFormat):

@@ -92,7 +92,7 @@ def read_segments(content: bytes) -> list[Message]:
     messages: list[Message] = []
     timestamp_s, l1_block, place = 0, 0, 0
     while place < len(content):
-        end = _string_end(content, place)
+        end = rlp.string_end(content, place)
         segment = rlp.decode(content[place:end])
         place = end
         if not isinstance(segment, bytes) or not segment:
@@ -129,15 +129,3 @@ def _parted(body: bytes) -> tuple[bytes, ...]:
         transactions.append(part[1:])
         place = start + length
     return tuple(transactions)
-
-
-def _string_end(data: bytes, start: int) -> int:
-    first = data[start]
-    if first < 0x80:
-        return start + 1
-    if first <= 0xB7:
-        return start + 1 + first - 0x80
-    if first > 0xBF:
-        raise ValueError(f"byte {start} must begin a byte string (got {first:02x})")
-    digits = first - 0xB7
-    return start + 1 + digits + int.from_bytes(data[start + 1 : start + 1 + digits], "big")
