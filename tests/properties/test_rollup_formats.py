@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from l2sim.crypto.ethereum.transactions import FeeMarketTransaction
 from l2sim.systems.rollup.accounts import StateDelta
 from l2sim.systems.rollup.channel import assemble, compress, decompress, payloads
-from l2sim.systems.rollup.formats import chunks, diffs, nitro
+from l2sim.systems.rollup.formats import chunks, diffs, felts, nitro
 from l2sim.systems.rollup.formats.columns import split_columns, split_columns_plain
 from l2sim.systems.rollup.formats.span import Span, decode_span, encode_span
 from l2sim.systems.rollup.formats.varint import bitlist, read_bitlist, read_uvarint, uvarint, uvarints
@@ -124,14 +124,7 @@ def test_who_follows_the_state_differences_knows_the_state(
     state, follower = diffs.PostedState.empty(ACCOUNTS), diffs.Follower()
     expected: dict[bytes, int] = {}
     for accounts, withdrawals in batches:
-        numbers = np.array(sorted(accounts), np.int64)
-        balances = [accounts[number][0] for number in numbers.tolist()]
-        delta = StateDelta(
-            numbers,
-            np.array([balance & 2**64 - 1 for balance in balances], np.uint64),
-            np.array([balance >> 64 for balance in balances], np.uint64),
-            np.array([accounts[number][1] for number in numbers.tolist()], np.uint64),
-        )
+        delta = _delta(accounts)
         pubdata = diffs.encode_diffs(state, delta, withdrawals)
         state.post(delta)
         assert follower.read(pubdata) == withdrawals
@@ -182,3 +175,35 @@ def test_amounts_with_few_digits_lie_just_below(values: list[int]) -> None:
         few = int(a) | int(b) << 64
         assert few <= value < few + max(1, value * 2**-31)
         assert chunks.unpack(chunks.pack(few, chunks.AMOUNT_MANTISSA_BITS)) == few
+
+
+@given(STATES, STATES, WITHDRAWALS)
+def test_felts_and_vaults_say_what_changed_and_who_goes_out(
+    before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]], withdrawals: list[tuple[int, int]]
+) -> None:
+    withdrawals = [(user % 2**32, amount % 2**128) for user, amount in withdrawals]
+    state = diffs.PostedState.empty(ACCOUNTS)
+    state.post(_delta(before))
+    old = {number: before.get(number, (0, 0)) for number in after}
+    balances = {number: balance for number, (balance, _) in sorted(after.items()) if balance != old[number][0]}
+    nonces = {number: nonce for number, (_, nonce) in sorted(after.items()) if nonce != old[number][1]}
+    data = felts.encode_felts(state, _delta(after), withdrawals)
+    assert felts.decode_felts(data) == ((balances, nonces), withdrawals)
+    # Two elements a cell and a contract, as Starknet charges for them.
+    contracts = len(nonces) + bool(balances)
+    assert len(data) == 32 * (2 + 3 * len(withdrawals) + 2 * contracts + 2 * len(balances))
+    assert felts.decode_vaults(felts.encode_vaults(state, _delta(after), withdrawals)) == (balances, withdrawals)
+    for cut in (data[:-1], data[:-32], data + bytes(32)):
+        with pytest.raises(ValueError, match="state differences must"):
+            felts.decode_felts(cut)
+
+
+def _delta(accounts: dict[int, tuple[int, int]]) -> StateDelta:
+    numbers = np.array(sorted(accounts), np.int64)
+    balances = [accounts[number][0] for number in numbers.tolist()]
+    return StateDelta(
+        numbers,
+        np.array([balance & 2**64 - 1 for balance in balances], np.uint64),
+        np.array([balance >> 64 for balance in balances], np.uint64),
+        np.array([accounts[number][1] for number in numbers.tolist()], np.uint64),
+    )

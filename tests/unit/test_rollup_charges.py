@@ -78,6 +78,8 @@ def test_the_plain_path_charges_operators_part_and_pubdata_the_same_for_all() ->
         ({"op_fork": "isthmus", "operator_fee_constant_wei": 5_000}, 5_000),
         ({"rule": "pubdata", "pubdata_bytes": 50, "pubdata_overcharge_percent": 150}, 75),
         ({"rule": "pubdata", "pubdata_bytes": 50, "pubdata_in": "calldata"}, 50 * 16 * 7),
+        ({"rule": "starknet"}, 32 * (2 * (2 - 1) + 2 * (3 - 1))),
+        ({"rule": "starknet", "starknet_contracts": 4, "starknet_cells": 6}, 32 * (2 * 3 + 2 * 5)),
     ):
         assert config(fees=fees).plain
         load = workload([(1.0, 0, 1, 1_000), (1.5, 1, 0, 1_000)], [RICH, RICH])

@@ -12,7 +12,7 @@ from l2sim.crypto.ethereum.transactions import FeeMarketTransaction, parse_signe
 from l2sim.systems.base import World
 from l2sim.systems.rollup.blobs import decode_nitro_blobs, encode_nitro_blob
 from l2sim.systems.rollup.channel import assemble, decompress
-from l2sim.systems.rollup.formats import chunks, diffs, nitro
+from l2sim.systems.rollup.formats import chunks, diffs, felts, nitro
 from l2sim.systems.rollup.formats.span import Span, decode_span, encode_span
 from l2sim.systems.rollup.system import RollupSystem
 from tests.shared import shared
@@ -82,6 +82,27 @@ def test_state_differences_of_a_run_give_back_its_state_and_its_withdrawals() ->
     assert sorted(user for user, _ in withdrawals) == list(range(USERS))
     rows = world.recorder.batches.columns
     assert all(small < raw for small, raw in zip(rows["compressed_bytes"], rows["raw_bytes"], strict=True))
+
+
+def test_felts_of_a_run_give_back_its_state_and_its_withdrawals() -> None:
+    system, _, archive = lived(
+        settlement={"kind": "validity", "proof_s": 60},
+        batcher={"max_interval_s": 60, "format": "starknet", "medium": "blob"},
+    )
+    balances: dict[int, int] = {}
+    nonces: dict[int, int] = {}
+    out: list[int] = []
+    for parts in archive:
+        assert all(
+            int.from_bytes(part[at : at + 32], "big") < 2**251 for part in parts for at in range(0, len(part), 32)
+        )
+        (changed, counted), withdrawals = felts.decode_felts(b"".join(parts))
+        balances |= changed
+        nonces |= counted
+        out += [user for user, _ in withdrawals]
+    assert [balances[user] for user in range(USERS)] == [system.accounts.balance_wei(user) for user in range(USERS)]
+    assert [nonces[user] for user in range(USERS)] == system.accounts.nonces[:USERS].tolist()
+    assert sorted(out) == list(range(USERS))
 
 
 def test_a_payment_between_the_same_two_costs_no_more_bytes_when_it_is_made_a_hundred_times() -> None:

@@ -86,3 +86,25 @@ def test_both_vintages_of_zksync_finality(name: str, hours: float) -> None:
         (final - included) / 3.6e12 for included, final in zip(columns["included_ns"], columns["final_ns"], strict=True)
     ]
     assert max(wait_hours) == pytest.approx(hours, rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "form", "rule"), [
+    ("starknet", "starknet", "starknet"), ("starkex-validium", "vaults", "pubdata"),
+    ("zksync-era", "state_diffs", "pubdata"), ("arbitrum-one", "nitro", "arbitrum"), ("base", "span", "op"),
+])  # fmt: skip
+def test_each_chain_has_its_own_coding_and_fee_rule_and_lives(name: str, form: str, rule: str) -> None:
+    settings = config(preset=name)
+    assert (settings.batch_format, settings.fees.rule) == (form, rule)
+    if name.startswith("stark"):
+        system, built = rollup(
+            random_load(30, 5, 300, funds_sat=1_000_000), preset=name, batcher={"max_interval_s": 300}, end_s=5 * 86_400
+        )
+        live(system, built)
+        assert system.left
+        assert system.audit().conserved
+
+
+def test_what_is_uncertain_has_a_low_and_a_high_beside_it() -> None:
+    for name, key in (("zksync-era", "proof_usd"), ("starknet", "verify_gas"), ("starkex-validium", "verify_gas")):
+        low, middle, high = (PRESETS[name + end].values["settlement"][key] for end in ("-low", "", "-high"))
+        assert low < middle < high

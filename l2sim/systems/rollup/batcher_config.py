@@ -8,7 +8,7 @@ from l2sim.config import Config
 from l2sim.systems.rollup.outage_config import OutageConfig, refuse_overlaps
 from l2sim.systems.rollup.settlement.config import MAX_L1_GAS
 
-FormatName = Literal["singular", "span", "nitro", "state_diffs", "chunks"]
+FormatName = Literal["singular", "span", "nitro", "state_diffs", "starknet", "vaults", "chunks"]
 LEVELS = {"zlib": 9, "brotli": 11}
 """Highest level of each compression."""
 
@@ -80,7 +80,8 @@ class BatcherConfig(Config):
     """Compressed size that a batch must not exceed: by default what six blobs hold, one transaction's worth."""
     format: FormatName | None = None
     """What a batch is in bytes: `singular` or `span`, the OP Stack's channels of single blocks or of one span batch;
-    `nitro`, Arbitrum's segments under Brotli; `state_diffs`, zkSync Era's changed slots; `chunks`, zkSync Lite's
+    `nitro`, Arbitrum's segments under Brotli; `state_diffs`, zkSync Era's changed slots; `starknet`, Starknet's
+    field elements; `vaults`, what StarkEx's committee gets; `chunks`, zkSync Lite's
     operations of 20 bytes a transfer, whose amounts and fees have few digits. By default `state_diffs` for validity
     settlement; for any other `span`, or `singular` where blocks do not lie on whole seconds."""
     execution_gas: int = Field(default=0, ge=0, le=MAX_L1_GAS)

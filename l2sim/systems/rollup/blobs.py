@@ -128,6 +128,13 @@ def decode_nitro_blobs(blobs: Sequence[bytes]) -> bytes:
     return data
 
 
+def encode_felt_blob(data: bytes) -> bytes:
+    """The blob that holds Starknet's field elements as they are: each is below the modulus of both curves."""
+    if len(data) > BLOB_BYTES:
+        raise ValueError(f"data: must be at most {BLOB_BYTES} bytes (got {len(data)})")
+    return data.ljust(BLOB_BYTES, b"\0")
+
+
 # -- commitments ------------------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@
 | op | zeros and others, or the FastLZ length, by fork (`op_fees.py`) | L1 base fee and blob base fee, weighted |
 | arbitrum | length under the lightest Brotli (`arbitrum_pricing.py`) | a price that follows what posting costs |
 | pubdata | the state that it changes, stated per kind of transaction | L1's price of a byte, in blobs or calldata |
+| starknet | the field elements that it changes, stated per transaction | L1 data gas at the blob base fee |
 """
 
 from collections.abc import Sequence
@@ -115,6 +116,18 @@ class PubdataRule:
         return -(-config.pubdata_bytes * per_byte * config.pubdata_overcharge_percent // 100)
 
 
+class StarknetRule:
+    """Starknet's price for each field element of the state's difference, in L1 data gas at the blob base fee."""
+
+    def __init__(self, config: FeeConfig) -> None:
+        self._data_gas = starknet_data_gas(config.starknet_contracts, config.starknet_cells)
+
+    def fees(self, transactions: EncodedBatch, l2_gas: Counts, prices: L1Prices) -> list[int]:
+        """The fee for changed state, the same for all transactions."""
+        del transactions
+        return [self._data_gas * prices.blob_base_fee_wei] * len(l2_gas)
+
+
 SAMPLE: Final = batch_of(
     [
         FeeMarketTransaction(10, 5, b"\x11" * 20, 10**15, 10**6, 10**7).signed_bytes(
@@ -124,7 +137,7 @@ SAMPLE: Final = batch_of(
 )
 """A plain transfer, for quotes."""
 
-Rule = OpRule | ArbitrumRule | PubdataRule
+Rule = OpRule | ArbitrumRule | PubdataRule | StarknetRule
 
 
 def calldata_gases(transactions: EncodedBatch) -> Counts:
@@ -167,7 +180,7 @@ def build_rule(config: FeeConfig, start: L1Prices) -> Rule:
                 inertia=config.arbitrum_inertia,
             )
         )
-    return PubdataRule(config)
+    return StarknetRule(config) if config.rule == "starknet" else PubdataRule(config)
 
 
 class FeeSchedule:

@@ -22,6 +22,8 @@ from l2sim.systems.rollup.settlement.config import (
     SettlementConfig,
 )
 
+BY_ACCOUNT = ("state_diffs", "starknet", "vaults")
+"""Forms of batch that say what changed of each account."""
 SEQUENCING_WINDOW_S = 43_200.0
 """Time within which an OP Stack chain's blocks must be on L1: 3,600 L1 blocks (specs, protocol/configurability.md)."""
 
@@ -80,7 +82,7 @@ class RollupConfig(Config):
         """Whether all payments are plain transfers that pay the same fee and are taken as they come."""
         fees, sequencer = self.fees, self.sequencer
         fjord_or_later = OP_FORK_ORDER.index(fees.op_fork) >= OP_FORK_ORDER.index("fjord")
-        same_fee = (fees.rule == "op" and fjord_or_later) or fees.rule == "pubdata"
+        same_fee = (fees.rule == "op" and fjord_or_later) or fees.rule in ("pubdata", "starknet")
         return same_fee and not fees.tip_sigma and sequencer.ordering == "arrival" and sequencer.mix.transfer == 1
 
     @property
@@ -125,9 +127,10 @@ class RollupConfig(Config):
 
     @model_validator(mode="after")
     def _is_a_volition_by_account(self) -> Self:
-        if self.settlement.kind == "validium" and self.settlement.l1_share and self.batch_format != "state_diffs":
+        if self.settlement.kind == "validium" and self.settlement.l1_share and self.batch_format not in BY_ACCOUNT:
             raise ValueError(
-                f"settlement.l1_share needs batcher.format state_diffs, which is by account (got {self.batch_format})"
+                f"settlement.l1_share needs batcher.format state_diffs, starknet or vaults, which are by account "
+                f"(got {self.batch_format})"
             )
         return self
 

@@ -19,9 +19,9 @@ OP_FORK_ORDER: tuple[str, ...] = get_args(OpForkName)
 class FeeConfig(Config):
     """What users pay: L2 gas, and their share of the L1 data by the chain's rule."""
 
-    rule: Literal["op", "arbitrum", "pubdata"] = "op"
-    """Whose rule the L1 data is charged by: the OP Stack's, Arbitrum's, or a price for each byte of state changed, as
-    zkSync Era and Starknet have it."""
+    rule: Literal["op", "arbitrum", "pubdata", "starknet"] = "op"
+    """Whose rule the L1 data is charged by: the OP Stack's, Arbitrum's, a price for each byte of state changed,
+    as zkSync Era has it, or Starknet's for each field element of state changed."""
     op_fork: OpForkName = "fjord"
     """With `op`: the fork whose formula it is."""
     overhead: int = Field(default=188, ge=0, le=10**9)
@@ -48,6 +48,10 @@ class FeeConfig(Config):
     """With `pubdata`: what a byte is charged at, the blob base fee or 16 gas at the base fee."""
     pubdata_overcharge_percent: int = Field(default=100, ge=0, le=10_000)
     """With `pubdata`: the charge in per cent of that price: above 100 for blobs that are not full."""
+    starknet_contracts: int = Field(default=2, ge=1, le=1_000)
+    """With `starknet`: contracts that a transaction changes. A transfer changes the token's and the payer's own."""
+    starknet_cells: int = Field(default=3, ge=1, le=1_000)
+    """With `starknet`: storage cells that it changes: of a transfer, the balances of payer, payee and sequencer."""
     tip_sigma: float = Field(default=0.0, ge=0, le=3)
     """Standard deviation of the logarithm of users' priority fees around `priority_fee_wei`, each payment's its own;
     at 0 all pay the same."""

@@ -6,6 +6,8 @@
 | span | OP Stack channel of one span batch | zlib or Brotli |
 | nitro | Arbitrum's segments | Brotli |
 | state_diffs | zkSync Era's changed slots | its own, slot by slot |
+| starknet | Starknet's field elements | none |
+| vaults | StarkEx's changed vaults | none |
 | chunks | zkSync Lite's operations, 20 bytes a transfer | none: they are packed already |
 """
 

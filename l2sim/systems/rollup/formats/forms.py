@@ -6,13 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.crypto.ethereum import rlp
+from l2sim.crypto.kzg import BLOB_BYTES
 from l2sim.engine import NS_PER_S, ns
 from l2sim.systems.base import World
 from l2sim.systems.rollup.accounts import StateDelta
-from l2sim.systems.rollup.blobs import NITRO_DATA_BYTES, encode_nitro_blob
+from l2sim.systems.rollup.blobs import NITRO_DATA_BYTES, encode_felt_blob, encode_nitro_blob
 from l2sim.systems.rollup.channel import Compression, compress
 from l2sim.systems.rollup.config import RollupConfig
-from l2sim.systems.rollup.formats import chunks, diffs, nitro
+from l2sim.systems.rollup.formats import chunks, diffs, felts, nitro
 from l2sim.systems.rollup.formats.base import ERA_BLOB_BYTES, BatchFormat, Channels, Indices, L2Block
 from l2sim.systems.rollup.formats.span import CHECK_BYTES, Span, encode_span
 from l2sim.systems.rollup.transactions import join_batches
@@ -166,6 +167,42 @@ class StateDiffs(BatchFormat):
         self._state.post(StateDelta.merge([block.delta for block in blocks]))
 
 
+class Felts(StateDiffs):
+    """Starknet's field elements, one to an element of a blob."""
+
+    blob_bytes = BLOB_BYTES
+    encode_blob = staticmethod(encode_felt_blob)
+
+    def size(self, block: L2Block) -> int:
+        """A cell and a contract of each account that it touches, and a message of each who goes out."""
+        return felts.FELT_BYTES * (4 * len(block.delta.accounts) + felts.MESSAGE_FELTS * len(block.withdrawals))
+
+    def raw_bytes(self, blocks: Sequence[L2Block], content_bytes: int) -> int:
+        """Nothing is compressed."""
+        del blocks
+        return content_bytes
+
+    def content(self, blocks: Sequence[L2Block]) -> bytes:
+        """The difference that the blocks make together."""
+        delta = StateDelta.merge([block.delta for block in blocks])
+        return felts.encode_felts(self._state, delta, [going for block in blocks for going in block.withdrawals])
+
+
+class Vaults(Felts):
+    """What StarkEx's committee gets: the vaults that changed."""
+
+    blob_bytes = ERA_BLOB_BYTES
+
+    def size(self, block: L2Block) -> int:
+        """A vault of each account that it touches, and who goes out."""
+        return felts.VAULT_BYTES * len(block.delta.accounts) + felts.LEAVER_BYTES * len(block.withdrawals) + 4
+
+    def content(self, blocks: Sequence[L2Block]) -> bytes:
+        """The vaults that the blocks change together."""
+        delta = StateDelta.merge([block.delta for block in blocks])
+        return felts.encode_vaults(self._state, delta, [going for block in blocks for going in block.withdrawals])
+
+
 class Chunks(BatchFormat):
     """Operations in chunks of ten bytes."""
 
@@ -253,5 +290,9 @@ def build_format(config: RollupConfig, world: World) -> BatchFormat:
             return Segments(batcher.level)
         case "state_diffs":
             return StateDiffs(users)
+        case "starknet":
+            return Felts(users)
+        case "vaults":
+            return Vaults(users)
         case "chunks":
             return Chunks(world, users)
