@@ -10,8 +10,10 @@ from l2sim.engine import NS_PER_S, Streams
 from l2sim.errors import InvariantError, ScenarioError
 from l2sim.results.outcomes import Outcome
 from l2sim.scenario import load_scenario
+from l2sim.systems.lightning.config import ConstantLatency, LatencyClass
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.gossip_config import StaggeredGossip
+from l2sim.systems.lightning.latency import ClassedLatency
 from l2sim.systems.lightning.state import Phase
 from l2sim.systems.lightning.system import LightningSystem
 from tests.properties.test_lightning_payments import random_network, random_rows
@@ -359,3 +361,41 @@ def test_channels_that_close_are_disabled_by_gossip_and_forgotten_after_72_block
     assert system.state.phase[first] != Phase.OPEN
     waited_blocks = (environment.now - system._book.closed_ns[first]) / (600 * NS_PER_S)
     assert waited_blocks == 71 if burst == 1 else environment.now < left_ns + 184 * NS_PER_S
+
+
+@pytest.mark.parametrize("dance", ["quick", "full"])
+def test_messages_to_and_from_nodes_of_a_class_take_its_time(dance):
+    slow = {"share": 1, "who": "routers", "latency": {"kind": "constant", "one_way_ms": 400}}
+    waits = []
+    for classes in ([], [slow | {"share": 0}], [slow]):
+        config = settings(channels={"dance": dance}, latency_classes=classes)
+        system = on_graph(line(EVEN, EVEN), [(0, 0, 2, 50_000 * SAT)], config)
+        record = run_payments(system).world.recorder.payments
+        waits.append(int(record.assured_ns[0] - record.submitted_ns[0]))
+    assert waits[0] == waits[1]
+    # Three messages on each of two channels, of 50 ms each: where the users are all nodes, no router is left.
+    assert 300 * MS < waits[0] < 320 * MS
+    assert waits[2] == waits[0]
+    slow["who"] = "all"
+    system = on_graph(
+        line(EVEN, EVEN), [(0, 0, 2, 50_000 * SAT)], settings(channels={"dance": dance}, latency_classes=[slow])
+    )
+    record = run_payments(system).world.recorder.payments
+    assert int(record.assured_ns[0] - record.submitted_ns[0]) - waits[0] == 6 * 350 * MS
+
+
+def test_classes_are_drawn_among_their_nodes_and_the_later_one_rules():
+    is_user = np.arange(1_000) >= 600
+    classes = [
+        LatencyClass(share=0.5, who="routers", latency=ConstantLatency(one_way_ms=200)),
+        LatencyClass(share=0.25, who="users", latency=ConstantLatency(one_way_ms=900)),
+        LatencyClass(share=0.9, latency=ConstantLatency(one_way_ms=70)),
+    ]
+    latencies = ClassedLatency(ConstantLatency(one_way_ms=50), classes, is_user, Streams(seed=1))
+    class_of = np.array(latencies.class_of)
+    assert np.bincount(class_of).tolist() == [0, 300, 100, 600]
+    assert not is_user[class_of == 1].any()
+    assert is_user[class_of == 2].all()
+    router, user = int(np.argmax(class_of == 1)), int(np.argmax(class_of == 2))
+    assert latencies.between_ns(router, user) == latencies.between_ns(user, router) == 900 * MS
+    assert latencies.between_ns(router, router) == 200 * MS

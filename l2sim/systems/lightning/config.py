@@ -63,6 +63,17 @@ class LognormalLatency(Config):
 Latency = Annotated[ConstantLatency | ExponentialLatency | LognormalLatency, Field(discriminator="kind")]
 
 
+class LatencyClass(Config):
+    """Nodes that are farther away than others, or nearer: behind Tor, on a phone, in one data centre."""
+
+    share: float = Field(ge=0, le=1)
+    """Part of the nodes that are in this class, drawn at random among those that are in none before it."""
+    who: Literal["routers", "users", "all"] = "all"
+    """Among whom they are drawn. With users of kind nodes, users are routers too."""
+    latency: Latency
+    """The time of one message to or from such a node."""
+
+
 class AttachedUsers(Config):
     """Each user is a node of its own that opens channels to routers and forwards for nobody."""
 
@@ -188,6 +199,9 @@ class LightningConfig(Config):
     users leave."""
     latency: Latency = LognormalLatency(kind="lognormal")
     """The time of one message between two nodes."""
+    latency_classes: tuple[LatencyClass, ...] = ()
+    """Nodes whose messages take other times; none by default. A message between nodes of two classes takes the time of
+    the one that is later in this list."""
 
     @model_validator(mode="after")
     def _quick_dances_commit_at_once(self) -> Self:

@@ -160,7 +160,7 @@ class FullNetwork(HtlcNetwork):
 
     def _send(self, link: LiveLink, side: int, messages: list[Message], done_ns: int) -> None:
         """Send one packet; it arrives after those before it."""
-        arrival_ns = max(done_ns + self._latency_ns(), link.arrival_ns[1 - side])
+        arrival_ns = max(done_ns + self._latency_ns(*link.nodes), link.arrival_ns[1 - side])
         link.arrival_ns[1 - side] = arrival_ns
         self._call_at(arrival_ns, self._receive, link, 1 - side, messages, link.epoch)
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from l2sim.engine import Environment
 from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.forwarding import Judge
-from l2sim.systems.lightning.latency import LatencySampler
+from l2sim.systems.lightning.latency import Latencies
 from l2sim.systems.lightning.parallel import ParallelChannels
 from l2sim.systems.lightning.refusals import NO_CHANNEL, Refusal
 from l2sim.systems.lightning.routing import Route
@@ -90,7 +90,7 @@ class HtlcNetwork(ABC):
         state: ChannelState,
         judge: Judge,
         parallel: ParallelChannels,
-        latency: LatencySampler,
+        latency: Latencies,
         work: DanceWork,
         signer: Signer,
         listener: Listener,
@@ -102,7 +102,7 @@ class HtlcNetwork(ABC):
         self._state = state
         self._judge = judge
         self._parallel = parallel
-        self._latency_ns = latency.draw_ns
+        self._latency_ns = latency.between_ns
         self._work = work
         self._signer = signer
         self._listener = listener

@@ -26,7 +26,9 @@ class QuickNetwork(HtlcNetwork):
         """The source sends update_add_htlc with commitment_signed."""
         self._signer.add_htlc(attempt, hop)
         signed, done_ns = self._sign(attempt.nodes[hop], attempt.taken[hop])
-        self._call_at(done_ns + self._latency_ns(), self._added, attempt, hop, signed)
+        self._call_at(
+            done_ns + self._latency_ns(attempt.nodes[hop], attempt.nodes[hop + 1]), self._added, attempt, hop, signed
+        )
 
     def _added(self, attempt: Attempt, hop: int, signed: int) -> None:
         """The target has update_add_htlc and commitment_signed: it revokes and signs in its turn."""
@@ -34,14 +36,22 @@ class QuickNetwork(HtlcNetwork):
         self._compute(node, self._work.verify(signed))
         self._signer.revoke(edge ^ 1)
         signed, done_ns = self._sign(node, edge ^ 1)
-        self._call_at(done_ns + self._latency_ns(), self._add_acknowledged, attempt, hop, signed)
+        self._call_at(
+            done_ns + self._latency_ns(attempt.nodes[hop], attempt.nodes[hop + 1]),
+            self._add_acknowledged,
+            attempt,
+            hop,
+            signed,
+        )
 
     def _add_acknowledged(self, attempt: Attempt, hop: int, signed: int) -> None:
         """The source has revoke_and_ack and commitment_signed: it revokes."""
         edge, node = attempt.taken[hop], attempt.nodes[hop]
         done_ns = self._compute(node, self._work.check_revocation() + self._work.verify(signed))
         self._signer.revoke(edge)
-        self._call_at(done_ns + self._latency_ns(), self._committed, attempt, hop)
+        self._call_at(
+            done_ns + self._latency_ns(attempt.nodes[hop], attempt.nodes[hop + 1]), self._committed, attempt, hop
+        )
 
     def _committed(self, attempt: Attempt, hop: int) -> None:
         """The target has the last revoke_and_ack: the HTLC is irrevocably committed."""
@@ -55,7 +65,15 @@ class QuickNetwork(HtlcNetwork):
         self._state.drop_output(edge, attempt.amounts_msat[hop])
         self._signer.remove_htlc(attempt, hop, refusal)
         signed, done_ns = self._sign(attempt.nodes[hop + 1], edge ^ 1)
-        self._call_at(done_ns + self._latency_ns(), self._removing, attempt, hop, signed, failed_hop, refusal)
+        self._call_at(
+            done_ns + self._latency_ns(attempt.nodes[hop], attempt.nodes[hop + 1]),
+            self._removing,
+            attempt,
+            hop,
+            signed,
+            failed_hop,
+            refusal,
+        )
 
     def _removing(self, attempt: Attempt, hop: int, signed: int, failed_hop: int, refusal: Refusal | None) -> None:
         """The source has the removal: a preimage goes on upstream at once; it revokes and signs in its turn."""
@@ -68,7 +86,13 @@ class QuickNetwork(HtlcNetwork):
         self._signer.revoke(edge)
         signed, done_ns = self._sign(node, edge)
         self._call_at(
-            done_ns + self._latency_ns(), self._removal_acknowledged, attempt, hop, signed, failed_hop, refusal
+            done_ns + self._latency_ns(attempt.nodes[hop], attempt.nodes[hop + 1]),
+            self._removal_acknowledged,
+            attempt,
+            hop,
+            signed,
+            failed_hop,
+            refusal,
         )
 
     def _removal_acknowledged(
@@ -78,7 +102,14 @@ class QuickNetwork(HtlcNetwork):
         edge, node = attempt.taken[hop], attempt.nodes[hop + 1]
         done_ns = self._compute(node, self._work.check_revocation() + self._work.verify(signed))
         self._signer.revoke(edge ^ 1)
-        self._call_at(done_ns + self._latency_ns(), self._removed, attempt, hop, failed_hop, refusal)
+        self._call_at(
+            done_ns + self._latency_ns(attempt.nodes[hop], attempt.nodes[hop + 1]),
+            self._removed,
+            attempt,
+            hop,
+            failed_hop,
+            refusal,
+        )
 
     def _removed(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None) -> None:
         """The source has the last revoke_and_ack: the removal is irrevocably committed."""

@@ -25,7 +25,7 @@ from l2sim.systems.lightning.full_dance import FullNetwork
 from l2sim.systems.lightning.gossip import Announcements, FeeChanger
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
-from l2sim.systems.lightning.latency import LatencySampler
+from l2sim.systems.lightning.latency import make_latencies
 from l2sim.systems.lightning.liquidity import draw_balances
 from l2sim.systems.lightning.onchain.breach import Breaches
 from l2sim.systems.lightning.onchain.closing import CloseKind, HtlcsOnChain
@@ -81,7 +81,7 @@ class LightningSystem(PaymentSystem):
             environment, world.workload, population.node_of_user, world.recorder.payments, self.state, self.table,
             config.payer,
         )  # fmt: skip
-        latency = LatencySampler(config.latency, streams.get("lightning/latency"))
+        latency = make_latencies(config.latency, config.latency_classes, self._is_user(), streams)
         self.policies = Policies(population.graph, ns(config.nodes.policy_grace_s))
         judge = Judge(config.nodes, self.policies, environment, chain, streams, config.payer.final_cltv_blocks)
         self.board = Switchboard(self.payments, len(world.workload))
@@ -182,13 +182,17 @@ class LightningSystem(PaymentSystem):
 
         return RealSigner(self.name, self.world.streams, self.state, self.config.onchain.to_self_delay_blocks)
 
+    def _is_user(self) -> npt.NDArray[np.bool_]:
+        """Which nodes are users, shape (n,)."""
+        is_user = np.zeros(self.population.graph.node_count, np.bool_)
+        is_user[self.population.node_of_user] = True
+        return is_user
+
     def _make_comings(self) -> Comings | None:
         availability = self.config.nodes.availability
         if availability is None or not isinstance(self.htlcs, FullNetwork):
             return None
-        nodes, users = self.population.graph.node_count, self.population.node_of_user
-        is_user = np.zeros(nodes, np.bool_)
-        is_user[users] = True
+        nodes, is_user = self.population.graph.node_count, self._is_user()
         among = {"users": is_user, "routers": ~is_user, "all": np.ones(nodes, np.bool_)}[availability.who]
         comings = Comings(
             availability, self.world.environment, self.world.streams, np.flatnonzero(among), nodes, self.state,
