@@ -136,9 +136,10 @@ def _logarithmic(axis: Any, metric: str) -> None:
     low, high = axis.get_data_interval()
     if metric.startswith("latency_s."):
         time_ticks(axis)
-    elif high < 10 * low:  # too short for whole decades to be its only ticks
-        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+    elif high < 100 * low:  # too short for whole decades to be its only ticks
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
         axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _key_axis(axes: Axes, rows: Sequence[Row], key: str) -> None:
@@ -191,7 +192,8 @@ def frontier(intervals: pa.Table, across: str = WAIT, up: str = COST) -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(across, value)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: figure_text(up, value)))
         axes.set(xlabel=words(across), ylabel=words(up), title="A mark for each system and point")
-        axes.legend(fontsize=8)
+        # below, where no mark can lie: best places inside the axes do not see error bars
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
         return laid_out(figure)
 
 
