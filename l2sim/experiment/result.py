@@ -147,7 +147,9 @@ class Result(RunData):
         from l2sim.report.page import summary_html
         from l2sim.report.style import inline_png
 
-        return summary_html(self) + inline_png(self.plot.cost(), f"{self.name}: cost against payments a user")
+        if any(cost is not None for cost in self.cost_at(1).values()):
+            return summary_html(self) + inline_png(self.plot.cost(), f"{self.name}: cost against payments a user")
+        return summary_html(self) + inline_png(self.plot.latency(), f"{self.name}: how fast payments are")
 
 
 def _schema(texts: tuple[str, ...], floats: tuple[str, ...]) -> pa.Schema:

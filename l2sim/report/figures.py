@@ -248,6 +248,8 @@ def cost(data: RunData) -> Figure:
     axes.set_xscale("log")
     if lines:
         axes.set_yscale("log")
+    else:  # what has no curve has no axis either; the legend says why
+        axes.set(xlim=(payments[0], payments[-1]), yticks=[])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: usd_tick(value)))
     mark_crossings(axes, [p for p in crossings(data) if payments[0] <= p["payments_per_user"] <= payments[-1]])

@@ -308,3 +308,17 @@ def test_times_of_less_than_a_decade_have_ticks() -> None:
     time_ticks(axes.xaxis)
     low, high = axes.get_xlim()
     assert sum(low <= tick <= high for tick in axes.get_xticks()) >= 1
+
+
+def test_a_result_without_a_cost_curve_shows_its_waits_instead() -> None:
+    result = small_result()
+    systems = {
+        name: {**one, "summary": {**one["summary"], "running_cost_usd_per_payment": None}}
+        for name, one in result.run["systems"].items()
+    }
+    bare = Result({**result.run, "systems": systems}, {table.name: result.table(table.name) for table in TABLES})
+    assert 'alt="quickstart: how fast payments are"' in bare._repr_html_()
+    assert 'alt="quickstart: cost against payments a user"' in result._repr_html_()
+    axes = draw(bare, "cost").axes[0]
+    assert list(axes.get_yticks()) == []
+    assert all("no curve" in text.get_text() for text in axes.get_legend().get_texts())
