@@ -257,11 +257,26 @@ def test_a_provider_pays_at_once_for_a_fee_as_far_as_its_capital_goes() -> None:
     assert poor.bridge.claimed.all()
 
 
-def test_a_reorganisation_that_drops_a_batch_loses_no_transaction() -> None:
+@pytest.mark.parametrize(
+    "settlement",
+    [
+        {"kind": "optimistic", "proposal_interval_s": 300},
+        {"kind": "optimistic", "proposal_interval_s": 300, "disputes": {"lying_proposals": [1], "max_depth": 6}},
+        PROVEN,
+        {**PROVEN, "batches_per_proof": 3, "aggregation_s": 30},
+        {**PROVEN, "kind": "validium"},
+        {**PROVEN, "kind": "validium", "l1_share": 0.5},
+    ],
+    ids=["optimistic", "disputed", "validity", "folded", "validium", "volition"],
+)
+def test_a_reorganisation_that_drops_a_batch_loses_no_transaction(settlement: dict[str, Any]) -> None:
+    if "disputes" in settlement:
+        settlement = {**settlement, "disputes": {**settlement["disputes"], "split_depth": 3}}
     chain = {"reorgs": {"probability": 0.3, "deeper": 0.5, "max_depth": 4}}
     system, built = rollup(
-        load(200, 12), settlement=PROVEN, chain=chain, batcher={"max_interval_s": 60}, onboarding_s=1_200
-    )
+        load(200, 12), settlement=settlement, chain=chain, batcher={"max_interval_s": 60}, onboarding_s=1_200,
+        end_s=40 * 86_400,
+    )  # fmt: skip
     live(system, built)
     orphaned = [
         count

@@ -42,7 +42,7 @@ def _op(name: str, what: str, chain_id: int, gas_limit: int, channel_s: float, p
                 "block_time_s": 2.0, "block_gas_limit": gas_limit, "preconfirmation_s": preconfirmation_s,
             },
             "fees": {
-                "rule": "op", "op_fork": "jovian", "l1_base_fee_scalar": 5_227, "l1_blob_base_fee_scalar": 1_014_213,
+                "rule": "op", "op_fork": "karst", "l1_base_fee_scalar": 5_227, "l1_blob_base_fee_scalar": 1_014_213,
             },
             "batcher": {
                 "format": "span", "max_interval_s": channel_s, "target_bytes": 5 * 130_020, "medium": "auto",
