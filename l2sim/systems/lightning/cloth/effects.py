@@ -85,5 +85,6 @@ def effect_figure(rows: Sequence[Effect]) -> "Figure":
         axes.errorbar(means, places, xerr=[row.halves[name] for row in rows], fmt="o", color="0.15", capsize=3)
         axes.set_xlabel(label)
         axes.set_yticks(places, [row.corrected for row in rows])
+        axes.locator_params(axis="x", nbins=4)
         axes.grid(axis="x", color="0.9")
     return figure
