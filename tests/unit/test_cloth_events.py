@@ -99,14 +99,15 @@ def same_as_plain(network, balance_msat, given, **settings):
     counter = network.edge_counter
     assert np.array_equal(results.balance_msat + results.balance_msat[counter], balance_msat + balance_msat[counter])
     for i, payment in enumerate(rows):
-        parts = payment.halves or [payment]
+        parts = payment.parts or [payment]
+        also = [payment] if payment.parts else []
         assert results.end_ms[i] == max(part.end_ms for part in parts)
         assert results.succeeded[i] == all(part.succeeded for part in parts)
         assert results.timed_out[i] == any(part.timed_out for part in parts)
-        assert results.attempts[i] == sum(part.attempts for part in parts)
-        assert results.offline[i] == sum(part.offline for part in parts)
-        assert results.no_balance[i] == sum(part.no_balance for part in parts)
-        assert results.split[i] == bool(payment.halves)
+        assert results.attempts[i] == sum(part.attempts for part in [*also, *parts]) - len(also)
+        assert results.offline[i] == sum(part.offline for part in [*also, *parts])
+        assert results.no_balance[i] == sum(part.no_balance for part in [*also, *parts])
+        assert results.split[i] == bool(payment.parts)
         longest = max(reversed(parts), key=lambda part: len(part.route or []))
         assert route(results, i) == [edge for edge, _ in longest.route or []]
     return results
@@ -134,7 +135,11 @@ def test_corrected_events_are_the_plain_ones(corrected):
     rng = np.random.default_rng(12)
     for seed in range(3):
         network, balance_msat = random_network(rng, 30, 60)
-        given = drawn(30, 60, 600.0, rate_per_s=100.0, seed=seed + 1)
+        amount_sat = 600.0
+        if "parts" in corrected:  # which are of 10,000 sat at least
+            network, balance_msat = network._replace(capacity_msat=100 * network.capacity_msat), 100 * balance_msat
+            amount_sat = 100_000.0
+        given = drawn(30, 60, amount_sat, rate_per_s=100.0, seed=seed + 1)
         settings = {"mpp": True, "seed": seed, "fault_probability": 0.1}
         results = same_as_plain(network, balance_msat, given, corrected=corrected, **settings)
         if "atomic" in corrected and results.split.any():
@@ -154,6 +159,25 @@ def test_halves_settle_together_where_that_is_corrected():
     assert kept.succeeded.tolist() == given_back.succeeded.tolist() == [False]
     assert kept.balance_msat[5] == 310
     assert np.array_equal(given_back.balance_msat, balance_msat)
+
+
+def test_what_finds_no_route_is_halved_until_it_does_where_that_is_corrected():
+    """A million sat over eight channels of 150,000: halves and quarters find none, eighths do."""
+    network, balance_msat = build(2, [Channel(0, 1, 150_000_000, 0) for _ in range(8)])
+    given = payments((0, 1, 1_000_000_000, 7))
+    assert not simulate(network, balance_msat, given, mpp=True, seed=3).succeeded[0]
+    for corrected in (["parts"], ["parts", "atomic"]):
+        results = same_as_plain(network, balance_msat, given, mpp=True, seed=3, corrected=corrected)
+        assert results.succeeded.tolist() == results.split.tolist() == [True]
+        assert results.balance_msat[0::2].tolist() == [25_000_000] * 8
+        too_small = payments((0, 1, 1_300_000_000, 7))
+        lost = same_as_plain(network, balance_msat, too_small, mpp=True, seed=3, corrected=corrected)
+        assert not lost.succeeded[0]
+        assert np.array_equal(lost.balance_msat, balance_msat) == ("atomic" in corrected)
+    small = build(2, [Channel(0, 1, 8_000_000, 0), Channel(0, 1, 8_000_000, 0)])
+    given = payments((0, 1, 15_000_000, 7))
+    assert simulate(*small, given, mpp=True, seed=3).succeeded[0]
+    assert not simulate(*small, given, mpp=True, seed=3, corrected=["parts"]).succeeded[0]  # below lnd's smallest
 
 
 def test_a_payee_that_is_offline_fails_the_payment_where_that_is_corrected():

@@ -14,6 +14,8 @@ from l2sim.systems.lightning.cloth.tables import Int64s, Payments
 
 AMOUNT_SIGMA: Final = 1.2  # as this project's example scenarios; consumer payments spread over decades
 LATENCY_SIGMA: Final = 0.5  # the default of `LognormalLatency`
+PARTS: Final = 16  # lnd routing, DefaultMaxParts
+MIN_PART_MSAT: Final = 10_000_000  # lnd routing, DefaultShardMinAmt
 OUTAGE_MS: Final = 1_800_000  # mean length of an outage: a choice, long against a payment and short against a run
 
 
@@ -25,6 +27,8 @@ def rules_of(corrected: Collection[str]) -> Rules:
         fresh_records="records" in corrected,
         live_routes="live-routes" in corrected,
         atomic="atomic" in corrected,
+        parts=PARTS if "parts" in corrected else 2,
+        min_part_msat=MIN_PART_MSAT if "parts" in corrected else 0,
         latency_sigma=LATENCY_SIGMA if "latency" in corrected else 0.0,
         node_state="offline" in corrected,
         deadlines="timeouts" in corrected,

@@ -38,11 +38,15 @@ _MEAN_HOPS: Final = 4  # room for routes at the start, which grows
 
 
 class Ledger(NamedTuple):
-    """Payments as they go: one row each, then two for each that is split (`first_half` says where, or -1).
+    """Payments as they go: one row each, then the parts of those that are split.
+
+    `first_part` of a payment says where its parts begin, or -1, `next_part` of a part which comes next; `root` of a
+    part is its payment, else -1. `parts`, `held_msat` and `settled` are those of a payment: how many parts it is in,
+    what of them the payee holds, and whether it has taken them.
 
     Times in ms. `route_at` and `hops` say where the last route stands; 0 hops if there was none.
-    `failed_hop` is `_REFUSED` where the payee refused. `other_half`, `given_up` and `held` are those of halves that
-    are settled together.
+    `failed_hop` is `_REFUSED` where the payee refused. `given_up` and `held` are those of parts that are settled
+    together.
     """
 
     payer: Int32s
@@ -55,13 +59,17 @@ class Ledger(NamedTuple):
     no_balance: Int32s
     offline: Int32s
     attempts: Int32s
-    first_half: Int32s
+    first_part: Int32s
     route_at: Int64s
     hops: Int32s
     hop: Int32s
     failed_hop: Int32s
     failed_offline: npt.NDArray[np.bool_]
-    other_half: Int32s
+    root: Int32s
+    next_part: Int32s
+    parts: Int32s
+    held_msat: Int64s
+    settled: npt.NDArray[np.bool_]
     given_up: npt.NDArray[np.bool_]
     held: npt.NDArray[np.bool_]
 
@@ -84,10 +92,10 @@ class Outcome(NamedTuple):
     events: Whole
 
 
-def make_ledger(payer: Int32s, payee: Int32s, amount_msat: Int64s, start_ms: Int64s, split: bool) -> Ledger:
-    """A ledger of payments not begun, with room to split each if `split`."""
+def make_ledger(payer: Int32s, payee: Int32s, amount_msat: Int64s, start_ms: Int64s, parts: int) -> Ledger:
+    """A ledger of payments not begun, with room to split each into so many parts; 1 splits nothing."""
     count = len(payer)
-    rows = 3 * count if split else count
+    rows = (1 + parts) * count if parts > 1 else count
 
     def column(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
         return np.concatenate((values, np.zeros(rows - count, values.dtype)))
@@ -103,13 +111,17 @@ def make_ledger(payer: Int32s, payee: Int32s, amount_msat: Int64s, start_ms: Int
         no_balance=np.zeros(rows, np.int32),
         offline=np.zeros(rows, np.int32),
         attempts=np.zeros(rows, np.int32),
-        first_half=np.full(rows, -1, np.int32),
+        first_part=np.full(rows, -1, np.int32),
         route_at=np.full(rows, UNKNOWN_ROUTE, np.int64),
         hops=np.zeros(rows, np.int32),
         hop=np.zeros(rows, np.int32),
         failed_hop=np.zeros(rows, np.int32),
         failed_offline=np.zeros(rows, np.bool_),
-        other_half=np.full(rows, -1, np.int32),
+        root=np.full(rows, -1, np.int32),
+        next_part=np.full(rows, -1, np.int32),
+        parts=np.ones(rows, np.int32),
+        held_msat=np.zeros(rows, np.int64),
+        settled=np.zeros(rows, np.bool_),
         given_up=np.zeros(rows, np.bool_),
         held=np.zeros(rows, np.bool_),
     )
@@ -232,14 +244,14 @@ def run_events(
             if now > ledger.start_ms[i] + TIMEOUT_MS:
                 ledger.end_ms[i] = ledger.start_ms[i] + TIMEOUT_MS if rules.deadlines else now
                 ledger.timed_out[i] = True
-                size = _give_up(ledger, i, time, what, size, now)
+                size = _give_up(ledger, rules, i, time, what, size, now)
                 continue
             first = ledger.attempts[i] == 1
             hops = ledger.hops[i]
             if ledger.given_up[i]:
                 ledger.end_ms[i] = now
                 continue
-            if not first or rules.live_routes:
+            if not first or rules.live_routes or ledger.root[i] >= 0:
                 hops = find_route(
                     network, balance_msat, memory, rules, ledger.payer[i], ledger.payee[i], ledger.amount_msat[i], now,
                     scratch, whole,
@@ -248,6 +260,30 @@ def run_events(
                     edges, amounts, used = _keep(edges, amounts, used, ledger, i, hops, scratch)
             if hops > 0:
                 next_event = SEND
+            elif splits and rules.parts > 2:
+                # A payment becomes two parts; of a part half stays and half is a new one. Each is searched again.
+                payment = ledger.root[i] if ledger.root[i] >= 0 else i
+                half = ledger.amount_msat[i] // 2
+                if ledger.parts[payment] == rules.parts or half < max(rules.min_part_msat, 1):
+                    ledger.end_ms[i] = now
+                    size = _give_up(ledger, rules, i, time, what, size, now)
+                    continue
+                ledger.hops[i] = 0
+                ledger.parts[payment] += 1
+                rest = ledger.amount_msat[i] - half
+                if payment == i:
+                    _add_part(ledger, payment, rows, half)
+                    _push(time, what, size, now, 8 * rows + FIND)
+                    rows += 1
+                else:
+                    ledger.amount_msat[i] = half
+                    ledger.attempts[i] -= 1
+                    _push(time, what, size, now, 8 * i + FIND)
+                size += 1
+                _add_part(ledger, payment, rows, rest)
+                _push(time, what, size, now, 8 * rows + FIND)
+                rows += 1
+                size += 1
             elif first and splits:
                 # Only once, in two, and only if there is a route for each (defect D5).
                 half = ledger.amount_msat[i] // 2
@@ -266,14 +302,10 @@ def run_events(
                     edges, amounts, used = _keep(edges, amounts, used, ledger, part, hops, scratch)
                     found += 1
                 if found == 2:
-                    ledger.first_half[i] = rows
+                    ledger.parts[i] = 2
                     for part in range(rows, rows + 2):
-                        ledger.payer[part] = ledger.payer[i]
-                        ledger.payee[part] = ledger.payee[i]
-                        ledger.start_ms[part] = ledger.start_ms[i]
+                        _add_part(ledger, i, part, ledger.amount_msat[part])
                         ledger.attempts[part] = 1
-                        if rules.atomic:
-                            ledger.other_half[part] = 2 * rows + 1 - part
                         _push(time, what, size, now, 8 * part + SEND)
                         size += 1
                     rows += 2
@@ -281,7 +313,7 @@ def run_events(
                     ledger.end_ms[i] = now
             else:
                 ledger.end_ms[i] = now
-                size = _give_up(ledger, i, time, what, size, now)
+                size = _give_up(ledger, rules, i, time, what, size, now)
 
         elif event == SEND:
             offline = uniform(random) < fault_probability
@@ -328,20 +360,27 @@ def run_events(
 
         elif event == RECEIVE:
             last_hop = ledger.hops[i] - 1
-            other = ledger.other_half[i]
+            payment = ledger.root[i] if rules.atomic else -1
+            waits = payment >= 0 and not ledger.settled[payment]
             if ledger.given_up[i] or (rules.deadlines and now > ledger.start_ms[i] + TIMEOUT_MS):
                 ledger.failed_hop[i] = _REFUSED
                 ledger.hop[i] = last_hop
                 ledger.held[i] = False
                 next_event = RECEIVE_FAIL if last_hop == 0 else FORWARD_FAIL
-            elif other >= 0 and not ledger.held[other] and not ledger.succeeded[other]:
+            elif waits and ledger.held_msat[payment] + ledger.amount_msat[i] < ledger.amount_msat[payment]:
                 ledger.held[i] = True
+                ledger.held_msat[payment] += ledger.amount_msat[i]
                 continue
             else:
-                if other >= 0 and ledger.held[other]:
-                    ledger.held[other] = False
-                    _push(time, what, size, now, 8 * other + RECEIVE)
-                    size += 1
+                if waits:
+                    ledger.settled[payment] = True
+                    part = ledger.first_part[payment]
+                    while part >= 0:
+                        if ledger.held[part]:
+                            ledger.held[part] = False
+                            _push(time, what, size, now, 8 * part + RECEIVE)
+                            size += 1
+                        part = ledger.next_part[part]
                 ledger.succeeded[i] = True
                 balance_msat[counter_of[edges[at + last_hop]]] += amounts[at + last_hop]
                 ledger.hop[i] = last_hop - 1
@@ -376,7 +415,7 @@ def run_events(
                 if not ledger.given_up[i]:
                     ledger.timed_out[i] = True
                     ledger.end_ms[i] = ledger.start_ms[i] + TIMEOUT_MS
-                    size = _give_up(ledger, i, time, what, size, now)
+                    size = _give_up(ledger, rules, i, time, what, size, now)
                 continue
             # Of a failure at its own hop the payer learns nothing, unless it sees that the other node is not there.
             if failed > 0 or (rules.node_state and ledger.failed_offline[i]):
@@ -421,15 +460,35 @@ def _is_out(outages: Outages, node: Whole, now_ms: Whole) -> bool:
 
 
 @njit(cache=True)
-def _give_up(ledger: Ledger, i: Whole, time: Int64s, what: Int64s, size: Whole, now_ms: Whole) -> Whole:
-    """Give up the other half of a payment that is settled whole or not at all; returns the size of the heap."""
-    other = ledger.other_half[i]
-    if other < 0 or ledger.given_up[other]:
+def _add_part(ledger: Ledger, payment: Whole, part: Whole, amount_msat: Whole) -> None:
+    """Make an unused row a part of a payment, the last one."""
+    ledger.payer[part] = ledger.payer[payment]
+    ledger.payee[part] = ledger.payee[payment]
+    ledger.start_ms[part] = ledger.start_ms[payment]
+    ledger.amount_msat[part] = amount_msat
+    ledger.root[part] = payment
+    last = ledger.first_part[payment]
+    if last < 0:
+        ledger.first_part[payment] = part
+        return
+    while ledger.next_part[last] >= 0:
+        last = ledger.next_part[last]
+    ledger.next_part[last] = part
+
+
+@njit(cache=True)
+def _give_up(ledger: Ledger, rules: Rules, i: Whole, time: Int64s, what: Int64s, size: Whole, now_ms: Whole) -> Whole:
+    """Give up the other parts of a payment that is settled whole or not at all; returns the size of the heap."""
+    if not rules.atomic or ledger.root[i] < 0:
         return size
-    ledger.given_up[other] = True
-    if ledger.held[other]:
-        _push(time, what, size, now_ms, 8 * other + RECEIVE)
-        size += 1
+    part = ledger.first_part[ledger.root[i]]
+    while part >= 0:
+        if part != i and not ledger.given_up[part]:
+            ledger.given_up[part] = True
+            if ledger.held[part]:
+                _push(time, what, size, now_ms, 8 * part + RECEIVE)
+                size += 1
+        part = ledger.next_part[part]
     return size
 
 

@@ -8,6 +8,7 @@ CORRECTIONS: Final = {
     "pair-amount": "D3: what is known of a pair of nodes counts for the amounts that it is about",
     "live-routes": "D4: first routes are searched when their payments begin, not all at time 0",
     "atomic": "D5: halves of a split payment are settled together or not at all",
+    "parts": "D5: what finds no route is halved at any attempt, into 16 parts of 10,000 sat or more, as lnd does",
     "amounts": "D6: amounts are log-normal about the file's, of the same mean (sigma 1.2)",
     "latency": "D6: a hop's time is log-normal, of the same mean (sigma 0.5)",
     "offline": "D7: nodes, payees too, go offline for 30 minutes on average, for the same share of time",

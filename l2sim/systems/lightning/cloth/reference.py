@@ -61,9 +61,12 @@ class Attempted:
     hop: int = 0
     failed_hop: int = 0
     failed_offline: bool = False
-    halves: list["Attempted"] = field(default_factory=list)
-    other: "Attempted | None" = None
-    """The other half, if they are settled together."""
+    parts: list["Attempted"] = field(default_factory=list)
+    whole: "Attempted | None" = None
+    """The payment that this is a part of."""
+    held_msat: int = 0
+    """Of its parts, what the payee holds."""
+    settled: bool = False
     held: bool = False
     given_up: bool = False
     refused: bool = False
@@ -180,33 +183,55 @@ class Reference:
         if now_ms > payment.start_ms + TIMEOUT_MS:
             payment.end_ms = payment.start_ms + TIMEOUT_MS if self._rules.deadlines else now_ms
             payment.timed_out = True
-            self._give_up_other(payment, now_ms)
+            self._give_up_others(payment, now_ms)
             return
         if payment.given_up:
             payment.end_ms = now_ms
             return
-        searched = payment.attempts == 1 and not self._rules.live_routes
+        searched = payment.attempts == 1 and not self._rules.live_routes and payment.whole is None
         route = payment.route if searched else self._route(payment, now_ms)
         if route is not None:
             payment.route = route
             self._events.put(now_ms, "send", payment)
             return
+        if self._mpp and self._rules.parts > 2:
+            self._divide(payment, now_ms)
+            return
         payment.end_ms = now_ms
         if payment.attempts > 1 or not self._mpp:
-            self._give_up_other(payment, now_ms)
+            self._give_up_others(payment, now_ms)
             return
         half = payment.amount_msat // 2
         halves = []
         for amount_msat in (half, payment.amount_msat - half):
-            part = Attempted(payment.payer, payment.payee, amount_msat, payment.start_ms, attempts=1)
+            part = Attempted(payment.payer, payment.payee, amount_msat, payment.start_ms, attempts=1, whole=payment)
             part.route = self._route(part, now_ms) if amount_msat > 0 else None
             halves.append(part)
         if all(part.route is not None for part in halves):  # only once, only in two (defect D5)
-            payment.halves = halves
-            if self._rules.atomic:
-                halves[0].other, halves[1].other = halves[1], halves[0]
+            payment.parts = halves
             for part in halves:
                 self._events.put(now_ms, "send", part)
+
+    def _divide(self, payment: Attempted, now_ms: int) -> None:
+        """Halve what finds no route, if there may be more parts: each half is searched again."""
+        whole = payment.whole or payment
+        half = payment.amount_msat // 2
+        if max(1, len(whole.parts)) == self._rules.parts or half < max(self._rules.min_part_msat, 1):
+            payment.end_ms = now_ms
+            self._give_up_others(payment, now_ms)
+            return
+        payment.route = None
+        shares = [payment.amount_msat - half]
+        if payment is whole:
+            shares.insert(0, half)
+        else:
+            payment.amount_msat = half
+            payment.attempts -= 1
+            self._events.put(now_ms, "find", payment)
+        for amount_msat in shares:
+            part = Attempted(payment.payer, payment.payee, amount_msat, payment.start_ms, whole=whole)
+            whole.parts.append(part)
+            self._events.put(now_ms, "find", part)
 
     def _send(self, payment: Attempted, now_ms: int) -> None:
         route = payment.route or []
@@ -242,28 +267,35 @@ class Reference:
         self._events.put(at_ms, "receive_fail" if payment.hop == 0 else "forward_fail", payment)
 
     def _receive(self, payment: Attempted, now_ms: int) -> None:
-        route, other = payment.route or [], payment.other
+        route, whole = payment.route or [], payment.whole if self._rules.atomic else None
+        waits = whole is not None and not whole.settled
         late = self._rules.deadlines and now_ms > payment.start_ms + TIMEOUT_MS
         payment.hop = len(route) - 1
         if payment.given_up or late:
             payment.refused, payment.held = True, False
             self._events.put(self._hop(now_ms), "receive_fail" if payment.hop == 0 else "forward_fail", payment)
-        elif other is not None and not other.held and not other.succeeded:
+        elif whole is not None and waits and whole.held_msat + payment.amount_msat < whole.amount_msat:
             payment.held = True
+            whole.held_msat += payment.amount_msat
         else:
-            if other is not None and other.held:
-                other.held = False
-                self._events.put(now_ms, "receive", other)
+            if whole is not None and waits:
+                whole.settled = True
+                for part in whole.parts:
+                    if part.held:
+                        part.held = False
+                        self._events.put(now_ms, "receive", part)
             payment.succeeded = True
             self._pass_back(payment, now_ms)
 
-    def _give_up_other(self, payment: Attempted, now_ms: int) -> None:
-        other = payment.other
-        if other is None or other.given_up:
+    def _give_up_others(self, payment: Attempted, now_ms: int) -> None:
+        """Give up the other parts of a payment that is settled whole or not at all."""
+        if payment.whole is None or not self._rules.atomic:
             return
-        other.given_up = True
-        if other.held:
-            self._events.put(now_ms, "receive", other)
+        for part in payment.whole.parts:
+            if part is not payment and not part.given_up:
+                part.given_up = True
+                if part.held:
+                    self._events.put(now_ms, "receive", part)
 
     def _forward_success(self, payment: Attempted, now_ms: int) -> None:
         self._pass_back(payment, now_ms)
@@ -294,7 +326,7 @@ class Reference:
             self.balance[route[0][0]] += route[0][1]
             if not payment.given_up:
                 payment.timed_out, payment.end_ms = True, payment.start_ms + TIMEOUT_MS
-                self._give_up_other(payment, now_ms)
+                self._give_up_others(payment, now_ms)
             return
         # Of a failure at its own hop the payer learns nothing, unless it sees that the other node is not there.
         if payment.failed_hop > 0 or (self._rules.node_state and payment.failed_offline):

@@ -38,7 +38,11 @@ class Rules(NamedTuple):
     live_routes: bool = False
     """First routes are searched when their payments begin."""
     atomic: bool = False
-    """Halves are settled together or not at all."""
+    """Parts are settled together or not at all."""
+    parts: int = 2
+    """Of a payment at most; with more than two, whatever finds no route is halved, at any attempt."""
+    min_part_msat: int = 0
+    """No part is halved into smaller ones, if there may be more than two."""
     latency_sigma: float = 0.0
     """Standard deviation of the logarithm of a hop's time; 0 for CLoTH's."""
     node_state: bool = False

@@ -65,7 +65,8 @@ def simulate(
     balance = balance_msat.copy()
     if "amounts" in corrected:
         payments = spread(payments, seed)
-    ledger = make_ledger(*payments, split=mpp)
+    rules = rules_of(corrected)
+    ledger = make_ledger(*payments, parts=rules.parts if mpp else 1)
     scratch = make_scratch(network)
     random = after_payments(seed, network.node_count, payments.payer, payments.payee)
     first, begin_ms, end_ms = outages_of(network, payments, fault_probability, seed, corrected)
@@ -80,12 +81,12 @@ def simulate(
         fault_probability,
         random,
         memory,
-        rules_of(corrected),
+        rules,
         outages,
         scratch,
         whole_searches,
     )
-    return _fold(payments, ledger, outcome.route_edge, outcome.route_amount_msat, balance, (
+    return _fold(payments, ledger, int(outcome.rows), outcome.route_edge, outcome.route_amount_msat, balance, (
         int(outcome.events), int(scratch.counts[1]), int(scratch.counts[1] - scratch.counts[2])
     ))  # fmt: skip
 
@@ -101,31 +102,32 @@ def outages_of(
 def _fold(
     payments: Payments,
     ledger: Ledger,
+    rows: int,
     route_edge: Int32s,
     route_amount_msat: Int64s,
     balance_msat: Int64s,
     counts: tuple[int, int, int],
 ) -> Results:
-    """One row a payment: halves that were sent are summed into the payment they came from."""
+    """One row a payment: parts that were sent are summed into the payment they came from."""
     count = len(payments.payer)
-    split = ledger.first_half[:count] >= 0
-    parents = np.flatnonzero(split)
-    first = ledger.first_half[parents]
-    second = first + 1
-    one = np.where(ledger.hops[first] > ledger.hops[second], first, second)
+    split = ledger.first_part[:count] >= 0
+    parts = np.flatnonzero(ledger.root[:rows] >= 0)
+    payment = ledger.root[parts]
     shown = np.arange(count)
-    shown[parents] = one
+    # Of a split payment the part with most hops is shown, the last of those that are alike.
+    order = np.lexsort((parts, ledger.hops[parts]))
+    shown[payment[order]] = parts[order]
 
     def folded(column: npt.NDArray[np.integer]) -> Int64s:
         values = column[:count].astype(np.int64)
-        values[parents] = column[first].astype(np.int64) + column[second]
+        np.add.at(values, payment, column[parts])
         return values
 
-    end_ms = ledger.end_ms[:count].copy()
-    end_ms[parents] = np.maximum(ledger.end_ms[first], ledger.end_ms[second])
-    succeeded, timed_out = ledger.succeeded[:count].copy(), ledger.timed_out[:count].copy()
-    succeeded[parents] = ledger.succeeded[first] & ledger.succeeded[second]
-    timed_out[parents] = ledger.timed_out[first] | ledger.timed_out[second]
+    end_ms = np.where(split, 0, ledger.end_ms[:count])
+    np.maximum.at(end_ms, payment, ledger.end_ms[parts])
+    succeeded, timed_out = ledger.succeeded[:count] | split, ledger.timed_out[:count] & ~split
+    np.logical_and.at(succeeded, payment, ledger.succeeded[parts])
+    np.logical_or.at(timed_out, payment, ledger.timed_out[parts])
     routed = ledger.hops > 0
     fee_msat = np.zeros(len(routed), np.int64)
     fee_msat[routed] = route_amount_msat[ledger.route_at[routed]] - ledger.amount_msat[routed]
@@ -138,7 +140,7 @@ def _fold(
         no_balance=folded(ledger.no_balance),
         offline=folded(ledger.offline),
         timed_out=timed_out,
-        attempts=folded(ledger.attempts),
+        attempts=folded(ledger.attempts) - split,  # the search that led to the division is none
         fee_msat=folded(fee_msat),
         hops=ledger.hops[shown].astype(np.int64),
         route_start=ledger.route_at[shown],
