@@ -37,7 +37,8 @@ class Scratch(NamedTuple):
     A node's entries count only where `seen[node]` is this search's `mark`; `done[node]` likewise says that its
     label is final, `known_at[node]` that the payer remembers something of what it forwards: in rows from
     `first_row[node]` on, whose results for amounts `record_from` to `record_to` add up to `record_total` with
-    `record_weight`. `row_of` is -1 everywhere between two searches.
+    `record_weight`; `beside[node]` that a peer of the payer has a channel to it. `row_of` is -1 everywhere between
+    two searches.
     """
 
     seen: npt.NDArray[np.int64]
@@ -47,6 +48,7 @@ class Scratch(NamedTuple):
     next_row: npt.NDArray[np.int32]
     better_at: npt.NDArray[np.int64]
     reached_at: npt.NDArray[np.int64]
+    beside: npt.NDArray[np.int64]
     record_from: npt.NDArray[np.int64]
     record_to: npt.NDArray[np.int64]
     record_total: npt.NDArray[np.float64]
@@ -80,6 +82,7 @@ def make_scratch(nodes: int, edges: int, keys: int, own: int, rows: int, max_hop
         next_row=np.zeros(rows + 1, np.int32),
         better_at=np.zeros(nodes, np.int64),
         reached_at=np.zeros(nodes, np.int64),
+        beside=np.zeros(nodes, np.int64),
         record_from=np.zeros(nodes, np.int64),
         record_to=np.zeros(nodes, np.int64),
         record_total=np.zeros(nodes, np.float64),
@@ -177,13 +180,18 @@ def mark_better(
 
 
 @compiled(lnd, terms)
-def best_of_own(own: OwnChannels, memory: Memory, query: Query, terms: Terms, scratch: Scratch, mark: int) -> float:
-    """The best chance that a peer of the payer forwards the amount over any of its channels."""
+def best_of_own(
+    network: Network, own: OwnChannels, memory: Memory, query: Query, terms: Terms, scratch: Scratch, mark: int
+) -> float:
+    """The best chance that a peer of the payer forwards the amount; notes to whom such peers have channels."""
     best = 0.0
+    beside, out_start, out_target = scratch.beside, network.out_start, network.out_target
     for i in range(len(own.edge)):
         if own.limit_msat[i] < query.amount_msat:
             continue
         node = own.target[i]
+        for j in range(out_start[node], out_start[node + 1]):
+            beside[out_target[j]] = mark
         chance = terms.hop_probability
         if scratch.better_at[node] == mark:
             chance = max(KNOWN_SUCCESS, terms.hop_probability)
@@ -267,19 +275,28 @@ def search(
     via, toward = scratch.via, scratch.toward
     heap_cost, heap_node, row_of = scratch.heap_cost, scratch.heap_node, scratch.row_of
     known_at, first_row, next_row = scratch.known_at, scratch.first_row, scratch.next_row
-    better_at, reached_at = scratch.better_at, scratch.reached_at
+    better_at, reached_at, beside = scratch.better_at, scratch.reached_at, scratch.beside
     record_from, record_to = scratch.record_from, scratch.record_to
     record_total, record_weight = scratch.record_total, scratch.record_weight
     facts, now_ns = memory.facts, query.now_ns
+    # Columns of a tuple are named once: looking them up in the loops costs more than what is read there.
+    edges_from, source_at, key_at = network.start, network.source, network.key
+    limit_at, minimum_at, capacity_at = network.limit_msat, network.htlc_min_msat, network.capacity_msat
+    base_fee_at, ppm_at, delta_at = network.base_fee_msat, network.fee_ppm, network.cltv_delta
+    own_minimum_msat, own_limit_msat = own.htlc_min_msat, own.limit_msat
+    payer, max_hops, max_cltv_blocks, bounded = query.payer, query.max_hops, query.max_cltv_blocks, query.bounded
+    hop_probability, apriori_factor = terms.hop_probability, terms.apriori_factor
+    min_probability, risk, risk_denominator = terms.min_probability, terms.risk_numerator, terms.risk_denominator
     pruned = 0
     max_amount_msat = query.amount_msat + query.fee_limit_msat
     attempt_cost_msat = terms.attempt_cost_msat
+    better_probability = max(KNOWN_SUCCESS, hop_probability)
 
     remember(memory, remembered, scratch, mark)
     mark_better(network, memory, remembered, query.amount_msat, scratch, mark)
     chain_own(own, scratch, mark)
     # Every route goes over a peer's channel: what that costs at least is known before the peer is reached.
-    best_own = best_of_own(own, memory, query, terms, scratch, mark)
+    best_own = best_of_own(network, own, memory, query, terms, scratch, mark)
     start(query, scratch, mark)
     size = push(heap_cost, heap_node, 0, 0, query.payee)
     bound = np.int64(2**62)
@@ -295,9 +312,9 @@ def search(
         if own_seen[node] == mark:
             i = own_first[node]
             while i >= 0:
-                if amount < own.htlc_min_msat[i]:
+                if amount < own_minimum_msat[i]:
                     pruned |= PRUNED_BY_MINIMUM
-                elif amount > own.limit_msat[i]:
+                elif amount > own_limit_msat[i]:
                     pruned |= PRUNED_BY_OWN_FUNDS
                 else:
                     first = i
@@ -306,66 +323,66 @@ def search(
             if first >= 0:
                 last = node
                 break
-        if hops[node] + 2 > query.max_hops:
+        if hops[node] + 2 > max_hops:
             continue
         # What every way on from here costs at least: one more channel at its best, whether its source is unknown or
         # has carried the amount before.
         chance_here = probability[node]
-        usual_chance = chance_here * terms.hop_probability
+        usual_chance = chance_here * hop_probability
         usual_penalty = np.int64(attempt_cost_msat / usual_chance) - attempt_cost_msat
         least_cost = weight_msat[node] + usual_penalty
         least_better = least_cost
         if reached_at[node] == mark:
-            best_chance = chance_here * max(KNOWN_SUCCESS, terms.hop_probability)
+            best_chance = chance_here * better_probability
             least_better = weight_msat[node] + np.int64(attempt_cost_msat / best_chance) - attempt_cost_msat
         if best_own > 0.0:
-            own_penalty = np.int64(attempt_cost_msat / (chance_here * best_own)) - attempt_cost_msat
-            if weight_msat[node] + own_penalty > bound:
+            # A peer's hop is to come in any case, and another one before a node that is beside none.
+            chance_on = chance_here * best_own
+            if beside[node] != mark:
+                chance_on *= better_probability if reached_at[node] == mark else hop_probability
+            if weight_msat[node] + np.int64(attempt_cost_msat / chance_on) - attempt_cost_msat > bound:
                 pruned |= PRUNED_BY_BOUND
                 continue
         if least_cost > bound:
             pruned |= PRUNED_BY_BOUND
             if least_better > bound:
                 continue
-        for e in range(network.start[node], network.start[node + 1]):
-            source = network.source[e]
-            if done[source] == mark or source == query.payer:
+        for e in range(edges_from[node], edges_from[node + 1]):
+            source = source_at[e]
+            if done[source] == mark or source == payer:
                 continue
             least = least_better if better_at[source] == mark else least_cost
             if least > bound or (seen[source] == mark and cost[source] <= least):
                 continue
-            if amount > network.limit_msat[e]:
+            if amount > limit_at[e]:
                 continue
-            if amount < network.htlc_min_msat[e]:
+            if amount < minimum_at[e]:
                 pruned |= PRUNED_BY_MINIMUM
                 continue
-            ppm = network.fee_ppm[e]
+            ppm = ppm_at[e]
             # The product may pass 2**63, its parts do not (amounts are at most MAX_PAYMENT_MSAT).
-            fee = network.base_fee_msat[e] + amount // 1_000_000 * ppm + amount % 1_000_000 * ppm // 1_000_000
+            fee = base_fee_at[e] + amount // 1_000_000 * ppm + amount % 1_000_000 * ppm // 1_000_000
             sent = amount + fee
             if sent > max_amount_msat:
                 pruned |= PRUNED_BY_FEE
                 continue
-            delta = network.cltv_delta[e]
+            delta = delta_at[e]
             expiry = expiry_blocks[node] + delta
-            if expiry > query.max_cltv_blocks:
+            if expiry > max_cltv_blocks:
                 continue
             locked = sent * delta
-            risk = terms.risk_numerator
-            risk_cost = locked // terms.risk_denominator * risk + locked % terms.risk_denominator * risk // (
-                terms.risk_denominator
-            )
+            risk_cost = locked // risk_denominator * risk + locked % risk_denominator * risk // risk_denominator
             weight = weight_msat[node] + fee + risk_cost
             chance = usual_chance
             penalty = usual_penalty
-            capacity = network.capacity_msat[e]
+            capacity = capacity_at[e]
             if known_at[source] == mark:
-                j = row_of[network.key[e]]
+                j = row_of[key_at[e]]
                 if j >= 0 and amount <= facts[j, SUCCESS_MSAT]:
                     chance = chance_here * KNOWN_SUCCESS
                 else:
-                    hop_chance = terms.hop_probability * capacity_factor(amount, capacity)
-                    if terms.apriori_factor >= 0.0:
+                    hop_chance = hop_probability * capacity_factor(amount, capacity)
+                    if apriori_factor >= 0.0:
                         if not record_from[source] <= amount <= record_to[source]:
                             record = node_record(terms, now_ns, amount, facts, first_row[source], next_row)
                             record_total[source], record_weight[source] = record[0], record[1]
@@ -378,9 +395,9 @@ def search(
                         continue
                 penalty = np.int64(attempt_cost_msat / chance) - attempt_cost_msat
             elif 2 * amount > capacity:  # below, the factor is 1
-                chance = chance_here * (terms.hop_probability * capacity_factor(amount, capacity))
+                chance = chance_here * (hop_probability * capacity_factor(amount, capacity))
                 penalty = np.int64(attempt_cost_msat / chance) - attempt_cost_msat
-            if chance < terms.min_probability:
+            if chance < min_probability:
                 continue
             new_cost = weight + penalty
             if seen[source] == mark and new_cost >= cost[source]:
@@ -397,15 +414,23 @@ def search(
             probability[source] = chance
             via[source] = e
             toward[source] = node
-            size = push(heap_cost, heap_node, size, new_cost, source)
-            if query.bounded and own_seen[source] == mark:
+            if own_seen[source] != mark:
+                if best_own > 0.0:
+                    chance_on = chance * best_own
+                    if beside[source] != mark:
+                        chance_on *= better_probability if reached_at[source] == mark else hop_probability
+                    if weight + np.int64(attempt_cost_msat / chance_on) - attempt_cost_msat > bound:
+                        pruned |= PRUNED_BY_BOUND  # the label stays, so that no worse one stands in for it
+                        continue
+            elif bounded:
                 i = own_first[source]
                 while i >= 0:
-                    if own.htlc_min_msat[i] <= sent <= own.limit_msat[i]:
+                    if own_minimum_msat[i] <= sent <= own_limit_msat[i]:
                         # The payer itself asks for nothing: nothing dearer than this can be better.
                         bound = new_cost
                         break
                     i = own_next[i]
+            size = push(heap_cost, heap_node, size, new_cost, source)
 
     forget(memory, remembered, scratch)
     if first < 0:
