@@ -26,6 +26,7 @@ def core_groups(quick: bool = False, setup_path: str | Path | None = None) -> di
         "hashes": lambda: core_rows.hash_rows(sizes),
         "merkle": lambda: core_rows.merkle_rows(sizes),
         "onions": lambda: core_rows.onion_rows(sizes),
+        "bls": core_rows.bls_rows,
         "blobs": lambda: core_rows.blob_rows(setup_path),
         "start": core_rows.start_rows,
         "sparse": lambda: core_rows.sparse_tree_rows(sizes),
@@ -94,7 +95,7 @@ def write_profile(path: str | Path, record: dict[str, Any] | None = None) -> lis
     `record` is what `run_core_benchmarks` returned; without one, the rows that a profile needs are measured now.
     """
     if record is None:
-        record = run_core_benchmarks(groups=["signatures", "hashes", "onions", "blobs"])
+        record = run_core_benchmarks(groups=["signatures", "hashes", "onions", "bls", "blobs"])
     target = Path(path)
     profile, missing = profile_of(record, target.stem)
     target.write_text(json.dumps(profile.as_dict(), indent=2) + "\n", encoding="utf-8")

@@ -42,6 +42,8 @@ class Sizes:
 FULL = Sizes(2000, 300, 1 << 17, 1 << 20, 10_000_000, (100, 1000, 10_000), 100, 15)
 QUICK = Sizes(64, 8, 1 << 10, 1 << 9, 5000, (10, 100, 1000), 2, 1)
 
+BLS_POINTS = 6
+"""Signatures of an aggregate."""
 ROUTE_HOPS = 4
 """Hops of the benchmark's onion, as `onion_build_ns` of a cost profile has it."""
 
@@ -327,6 +329,21 @@ def onion_rows(sizes: Sizes) -> Iterator[Row]:
         sizes.onions,
         costs=("onion_peel_ns", 1),
     )
+
+
+def bls_rows() -> Iterator[Row]:
+    """BLS signatures of a committee: one made, one checked, and each further one decoded and added."""
+    try:
+        from l2sim.crypto.signatures import bls
+    except ImportError as error:
+        raise SkippedError(str(error)) from error
+    secrets = [number.to_bytes(32, "big") for number in range(1, BLS_POINTS + 1)]
+    message = bytes(32)
+    signature, key = bls.sign(message, secrets[0]), bls.public_key(secrets[0])
+    signatures = [bls.sign(message, secret) for secret in secrets]
+    yield Row("BLS sign, single", lambda: bls.sign(message, secrets[0]), 1, costs=("bls_sign_ns", 1))
+    yield Row("BLS verify, single", lambda: bls.verify(message, signature, key), 1, costs=("bls_verify_ns", 1))
+    yield Row("BLS aggregate", lambda: bls.aggregate(signatures), BLS_POINTS, costs=("bls_point_ns", 1))
 
 
 def blob_rows(setup_path: str | Path | None) -> Iterator[Row]:

@@ -41,7 +41,8 @@ class Work:
     `point_multiplications` counts multiplications of a secp256k1 point by a scalar outside the signature
     operations (key derivation, Diffie-Hellman). `sha256_blocks` counts 64-byte compression calls,
     `keccak_blocks` 136-byte permutation calls, `hashes` finished digests of either kind. `onion_builds` counts
-    whole packets, `onion_peels` one hop's processing of a packet.
+    whole packets, `onion_peels` one hop's processing of a packet. `bls_verifies` counts checks of one signature or
+    aggregate over one message, `bls_points` further keys or signatures that were decoded and added for one.
 
     >>> work = Work(ecdsa_signs=2)
     >>> work.count_sha256(messages=10, length=64)
@@ -60,6 +61,9 @@ class Work:
     onion_builds: int = 0
     onion_peels: int = 0
     blob_commitments: int = 0
+    bls_signs: int = 0
+    bls_verifies: int = 0
+    bls_points: int = 0
     hashes: int = 0
 
     def add(self, other: "Work") -> None:
@@ -75,6 +79,9 @@ class Work:
         self.onion_builds += other.onion_builds
         self.onion_peels += other.onion_peels
         self.blob_commitments += other.blob_commitments
+        self.bls_signs += other.bls_signs
+        self.bls_verifies += other.bls_verifies
+        self.bls_points += other.bls_points
         self.hashes += other.hashes
 
     def count_sha256(self, messages: int, length: int) -> None:
@@ -89,10 +96,10 @@ class Work:
 
     @property
     def signatures_made(self) -> int:
-        """Signatures made, ECDSA and Schnorr together."""
-        return self.ecdsa_signs + self.schnorr_signs
+        """Signatures made: ECDSA, Schnorr and BLS."""
+        return self.ecdsa_signs + self.schnorr_signs + self.bls_signs
 
     @property
     def signatures_verified(self) -> int:
-        """Signatures checked: ECDSA, Schnorr, and those whose signer's key was recovered from them."""
-        return self.ecdsa_verifies + self.schnorr_verifies + self.ecdsa_recovers
+        """Signatures checked: ECDSA, Schnorr, BLS, and those whose signer's key was recovered from them."""
+        return self.ecdsa_verifies + self.schnorr_verifies + self.ecdsa_recovers + self.bls_verifies

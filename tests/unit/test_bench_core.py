@@ -46,7 +46,7 @@ def test_record_is_whole(record: dict) -> None:
         assert row["operations_per_s"] == pytest.approx(1e9 / row["ns_per_operation"], rel=1e-2)
         assert (row["ratio"] is None) == (row["loop"] is None)
     reasons = {skipped["group"]: skipped["reason"] for skipped in record["skipped"]}
-    assert set(reasons) <= {"blobs", "start"}
+    assert set(reasons) <= {"bls", "blobs", "start"}
 
 
 def test_unknown_group_is_refused() -> None:
@@ -104,7 +104,9 @@ def test_profile_follows_from_the_rows(record: dict, tmp_path: Path) -> None:
     assert found.ecdsa_verify_ns == rows["ECDSA verify, batch, 1 core"]
     assert found.onion_build_ns == rows["onion build, 4 hops, single"]
     blobs_skipped = any(skipped["group"] == "blobs" for skipped in record["skipped"])
-    assert missing == (["blob_commitment_ns"] if blobs_skipped else [])
+    bls_skipped = any(skipped["group"] == "bls" for skipped in record["skipped"])
+    bls = ["bls_sign_ns", "bls_verify_ns", "bls_point_ns"] if bls_skipped else []
+    assert missing == (["blob_commitment_ns"] if blobs_skipped else []) + bls
     if blobs_skipped:
         assert found.blob_commitment_ns == load_profile().blob_commitment_ns
 

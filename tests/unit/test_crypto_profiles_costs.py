@@ -33,8 +33,9 @@ def test_work_counts_and_adds() -> None:
     total = Work(**{field.name: 100 * (i + 1) for i, field in enumerate(fields(Work))})
     total.add(other)
     assert [getattr(total, field.name) for field in fields(Work)] == [101 * (i + 1) for i in range(len(fields(Work)))]
-    assert other.signatures_made == other.ecdsa_signs + other.schnorr_signs
-    assert other.signatures_verified == other.ecdsa_verifies + other.schnorr_verifies + other.ecdsa_recovers
+    assert other.signatures_made == other.ecdsa_signs + other.schnorr_signs + other.bls_signs
+    checked = other.ecdsa_verifies + other.schnorr_verifies + other.ecdsa_recovers + other.bls_verifies
+    assert other.signatures_verified == checked
 
 
 def test_each_cost_prices_its_counter() -> None:

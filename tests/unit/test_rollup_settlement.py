@@ -146,6 +146,24 @@ def test_a_validium_puts_roots_and_certificates_on_l1_and_no_data(crypto: Any, s
 
 
 @pytest.mark.parametrize("signatures", ["ecdsa", "bls"])
+def test_a_committees_signatures_take_cpu_time_by_the_cost_profile(signatures: str) -> None:
+    settlement = {**PROVEN, "kind": "validium", "committee": {"members": 5, "threshold": 4, "signatures": signatures}}
+    system, built = rollup(load(), settlement=settlement, batcher={"max_interval_s": 300})
+    live(system, built)
+    batches, profile = len(built.recorder.batches), built.profile
+    made = profile.ecdsa_sign_ns + profile.ecdsa_recover_ns
+    each = (
+        4 * made
+        if signatures == "ecdsa"
+        else 4 * profile.bls_sign_ns + profile.bls_verify_ns + 6 * profile.bls_point_ns
+    )
+    busy_ns = system.server_busy_ns["committee"]
+    assert busy_ns >= batches * each
+    assert busy_ns == pytest.approx(batches * each, rel=0.05)  # the rest is hashing the data
+    assert system.work.bls_signs == (4 * batches if signatures == "bls" else 0)
+
+
+@pytest.mark.parametrize("signatures", ["ecdsa", "bls"])
 def test_a_certificate_holds_for_its_data_and_its_signers_only(signatures: Any) -> None:
     _, built = rollup(load(1, 2), crypto="real")
     committee = Committee(CommitteeConfig(members=4, threshold=2, signatures=signatures), built, Work())

@@ -30,6 +30,9 @@ COUNTER_OF_COST: dict[str, str] = {
     "onion_build_ns": "onion_builds",
     "onion_peel_ns": "onion_peels",
     "blob_commitment_ns": "blob_commitments",
+    "bls_sign_ns": "bls_signs",
+    "bls_verify_ns": "bls_verifies",
+    "bls_point_ns": "bls_points",
 }
 _TEXT_FIELDS = ("name", "cpu", "date")
 
@@ -62,6 +65,9 @@ class CostProfile:
     onion_build_ns: float
     onion_peel_ns: float
     blob_commitment_ns: float
+    bls_sign_ns: float
+    bls_verify_ns: float
+    bls_point_ns: float
     _picoseconds: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +99,9 @@ class CostProfile:
             + ps[8] * work.onion_builds
             + ps[9] * work.onion_peels
             + ps[10] * work.blob_commitments
+            + ps[11] * work.bls_signs
+            + ps[12] * work.bls_verifies
+            + ps[13] * work.bls_points
         )
         return (total_ps + 500) // 1000
 

@@ -249,8 +249,7 @@ class Bundler:
     """Whoever hands operations to the EntryPoint, and signs the transactions that do.
 
     With real cryptography it aggregates the BLS signatures of a bundle's operations, and checks the aggregate; else
-    random bytes stand in its place. The CPU counts an ECDSA check for each operation in either case: cost profiles
-    have no pairings.
+    random bytes stand in its place. The CPU counts an ECDSA check for each operation in either case; a simplification.
     """
 
     def __init__(self, config: RollupConfig, world: World, work: Work) -> None:

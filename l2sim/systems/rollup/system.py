@@ -281,8 +281,10 @@ class RollupSystem(PaymentSystem):
 
     @property
     def server_busy_ns(self) -> Mapping[str, int]:
-        """CPU time of the sequencer, and the provers' time."""
-        return {"sequencer": self.sequencer.busy_ns, **self.settlement.server_busy_ns}
+        """CPU time of the sequencer and of a committee, and the provers' time."""
+        committee = self.batcher.poster.committee
+        signing = {} if committee is None else {"committee": committee.busy_ns}
+        return {"sequencer": self.sequencer.busy_ns, **signing, **self.settlement.server_busy_ns}
 
 
 def _fill(times_ns: Ints, payments: Ints, time_ns: int) -> None:

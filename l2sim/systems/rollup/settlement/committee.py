@@ -17,6 +17,7 @@ class Committee:
     def __init__(self, config: CommitteeConfig, world: World, work: Work) -> None:
         self.config = config
         self._work = work
+        self._profile = world.profile
         self._real = world.crypto == "real"
         self._random = world.streams.get("rollup/committee")
         self._secrets = [world.streams.secret("rollup/committee", member) for member in range(config.members)]
@@ -29,6 +30,8 @@ class Committee:
             self._keys = [public_key(secret) for secret in self._secrets]
         self.response_ns = ns(config.response_s)
         """Time until enough members have signed."""
+        self.busy_ns = 0
+        """CPU time of all members together, and of who puts their signatures together and checks them."""
         self.certificates = 0
         """Batches signed for."""
 
@@ -37,12 +40,19 @@ class Committee:
         self.certificates += 1
         signers = range(self.config.threshold)
         message = keccak256(keccak256(data) + root)
-        self._work.count_keccak(1, 2 * len(root))
-        self._work.count_keccak(1, len(data))
+        done = Work()
+        done.count_keccak(1, 2 * len(root))
+        done.count_keccak(1, len(data))
+        if self.config.signatures == "ecdsa":
+            done.ecdsa_signs += len(signers)
+            done.ecdsa_recovers += len(signers)
+        else:
+            done.bls_signs += len(signers)
+            done.bls_verifies += 1
+            done.bls_points += 2 * (len(signers) - 1)  # signatures that are aggregated, keys that are
+        self._work.add(done)
+        self.busy_ns += self._profile.cost_ns(done)
         mask = sum(1 << member for member in signers).to_bytes(-(-self.config.members // 8), "little")
-        if self.config.signatures == "ecdsa":  # the cost profile knows no BLS
-            self._work.ecdsa_signs += len(signers)
-            self._work.ecdsa_recovers += len(signers)
         if not self._real:
             return mask + self._random.bytes(self.config.certificate_bytes - len(mask))
         if self.config.signatures == "bls":
