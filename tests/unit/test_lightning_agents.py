@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from l2sim.crypto.bitcoin.script import p2wsh
+from l2sim.crypto.bitcoin.transaction import Transaction
 from l2sim.errors import TopologyError
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.lightning.graph import ChannelGraph
@@ -70,10 +72,37 @@ def test_a_swap_moves_money_between_channel_and_chain_for_a_price(direction: str
     assert acting["agent_actions"] == 1
     assert acting["services_msat"] == -serving["services_msat"]
     assert acting["services_msat"] == pytest.approx(-450_000 * SAT * 500 // 1_000_000, rel=0.01)
-    fee_sat = 16 + 14  # 610 wu and the sweep's 551 at 0.1 sat/vB
+    fee_sat = 16 + 14  # 610 wu and the sweep's 545 at 0.1 sat/vB
     assert acting["chain_fee_msat"] == fee_sat * SAT
     assert abs(int(system.state.balance_msat[0]) - 500_000 * SAT) < 10_000 * SAT
     assert system.economics.operator_l1_share == pytest.approx(1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize(("direction", "left", "right"), [("out", 950_000, 50_000), ("in", 50_000, 950_000)])
+def test_swaps_are_really_signed_and_change_nothing_by_it(direction: str, left: int, right: int, fails: bool) -> None:
+    rows = [(3_600.0 * i + 1, 0, 1, 1_000 * SAT) for i in range(2)]
+    config = settings(
+        agents=[HOURLY | {"kind": "swaps", "direction": direction, "nodes": 1}],
+        nodes={"faults": {"incorrect_or_unknown_payment_details": 1.0} if fails else {}},
+    )
+    systems = [
+        run_whole(on_graph(line((left, right)), rows, config, crypto=crypto, payments_s=7_200.0, end_s=20 * 86_400))
+        for crypto in ("modelled", "real")
+    ]
+    modelled, real = systems
+    assert modelled.world.recorder.routers.columns == real.world.recorder.routers.columns
+    assert modelled.work == real.work
+    assert real._signer.counts.made == real.work.ecdsa_signs
+    assert real._signer.counts.verified == real.work.ecdsa_verifies
+    sent = real._signer.swaps.transactions
+    assert len(sent) >= 2
+    for lock, unlock in zip(sent[::2], sent[1::2], strict=True):
+        assert unlock.inputs[0].outpoint == lock.outpoint(0)
+        preimage, script = unlock.inputs[0].witness[1:]
+        assert lock.outputs[0].script == p2wsh(script)
+        assert bool(unlock.locktime) == fails == (preimage == b"")
+        assert Transaction.parse(unlock.serialize()) == unlock
 
 
 @pytest.mark.parametrize(("direction", "left", "right"), [("out", 950_000, 50_000), ("in", 50_000, 950_000)])

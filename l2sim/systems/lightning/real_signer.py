@@ -26,6 +26,7 @@ from l2sim.crypto.signatures.keys import public_key
 from l2sim.engine import Streams
 from l2sim.errors import InvariantError
 from l2sim.money import MSAT_PER_SAT
+from l2sim.systems.lightning.agents.swap import Swap
 from l2sim.systems.lightning.htlc import Attempt
 from l2sim.systems.lightning.link import Contents
 from l2sim.systems.lightning.onchain.force_close import spare_side
@@ -33,6 +34,7 @@ from l2sim.systems.lightning.onchain.transactions import ChannelFacts, Spending
 from l2sim.systems.lightning.real_channel import START_HEIGHT, Channel, Side, SignedCommitment
 from l2sim.systems.lightning.real_closing import Counts, RealClosing, first_commitment, without_spare
 from l2sim.systems.lightning.real_onions import Onions
+from l2sim.systems.lightning.real_swaps import RealSwaps
 from l2sim.systems.lightning.refusals import Refusal
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState
@@ -51,6 +53,7 @@ class RealSigner(Signer):
         self._channels: dict[int, Channel] = {}
         self._onions = Onions(streams)
         self.counts = Counts()
+        self.swaps = RealSwaps(streams, self.counts)
         self.closings: dict[int, RealClosing] = {}
         """Channels that were taken on chain."""
 
@@ -249,3 +252,13 @@ class RealSigner(Signer):
     def spend(self, spending: Spending, fee_sat: int) -> bytes:
         """Make, sign and verify a transaction that spends what a closed channel left; returns its id."""
         return self.closings[spending.channel].spend(spending, fee_sat, self.counts)
+
+    # Submarine swaps.
+
+    def lock_swap(self, swap: Swap, fee_sat: int) -> bytes:
+        """Make and sign the transaction that locks a swap's coins; returns its id."""
+        return self.swaps.lock(swap, fee_sat, self._onions.payment_hash(swap.payment))
+
+    def unlock_swap(self, swap: Swap, fee_sat: int, *, claimed: bool) -> bytes:
+        """Make and sign the one that takes them, with the preimage or back; returns its id."""
+        return self.swaps.unlock(swap, fee_sat, self.preimage(swap.payment) if claimed else None)

@@ -15,6 +15,7 @@ from l2sim.systems.lightning.onchain.transactions import ChannelFacts, Spending,
 if TYPE_CHECKING:
     from l2sim.crypto.bitcoin.commitment import Commitment
     from l2sim.crypto.bitcoin.htlc import Htlc
+    from l2sim.systems.lightning.agents.swap import Swap
     from l2sim.systems.lightning.htlc import Attempt
     from l2sim.systems.lightning.link import Contents
     from l2sim.systems.lightning.refusals import Refusal
@@ -88,3 +89,13 @@ class Signer:
     def preimage(self, payment: int) -> bytes:
         """What unlocks the HTLCs of a payment, 32 bytes."""
         return next_txid(f"preimage of payment {payment}")
+
+    # Submarine swaps.
+
+    def lock_swap(self, swap: "Swap", fee_sat: int) -> bytes:
+        """Make and sign the transaction that locks a swap's coins; returns its id, 32 bytes."""
+        return self._txid(f"swap/{swap.payment}/{swap.amount_sat}/{fee_sat}")
+
+    def unlock_swap(self, swap: "Swap", fee_sat: int, *, claimed: bool) -> bytes:
+        """Make and sign the one that takes them, with the preimage or back; returns its id, 32 bytes."""
+        return self._txid(f"swap/{swap.payment}/{claimed}/{fee_sat}")

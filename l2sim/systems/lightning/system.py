@@ -170,6 +170,8 @@ class LightningSystem(PaymentSystem):
             self.announcements,
             self.board,
             self.routers,
+            self._signer,
+            self.dance,
             routers,
             self.name,
         )

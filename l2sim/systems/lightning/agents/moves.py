@@ -7,14 +7,13 @@ from typing import Final
 from l2sim.engine import ns
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.agents.config import Imbalance, Leases, Splices, Swaps
+from l2sim.systems.lightning.agents.swap import CLAIM_WU, LOCK_WU, REFUND_WU, Swap
 from l2sim.systems.lightning.agents.world import Surroundings
 from l2sim.systems.lightning.htlc import Attempt
 from l2sim.systems.lightning.routing import Route
 from l2sim.systems.lightning.state import Phase
 
 # Weights with 73-byte signatures, P2WPKH witnesses of 108; BIP 141 byte counts.
-SWAP_FUNDING_WU: Final = 610  # 1 P2WPKH in, the HTLC's P2WSH and P2WPKH change out: as a channel's funding
-SWAP_SWEEP_WU: Final = 4 * 82 + 2 + 1 + 1 + 73 + 1 + 32 + 3 + 110  # P2WSH in with signature, preimage, ~110-byte script
 SPLICE_IN_WU: Final = 610 + 4 * 41 + 222  # beside the wallet's input the old 2-of-2, witness 222 (BOLT 3)
 SPLICE_OUT_WU: Final = 4 * (4 + 1 + 41 + 1 + 43 + 31 + 4) + 2 + 222  # the old 2-of-2 in, the new one and P2WPKH out
 SWAP_EXPIRY_BLOCKS: Final = 100
@@ -95,32 +94,56 @@ class SwapAgent(Mover):
         sent_msat = abs(amount_msat) + (price_msat if amount_msat > 0 else -price_msat)
         if sent_msat <= 0 or state.refusal(sent_edge, sent_msat) is not None:
             return False
-        return self.world.send(
+        world = self.world
+        swap = Swap(
+            world.board.reserve(), int(state.source[sent_edge]), int(state.target[sent_edge]),
+            abs(amount_msat) // MSAT_PER_SAT, world.chain.height + SWAP_EXPIRY_BLOCKS,
+        )  # fmt: skip
+        return world.send(
             node,
-            SWAP_FUNDING_WU,
+            LOCK_WU,
             self.rules.htlc_target_blocks,
             self.rules.confirmations,
-            lambda: self._pay(node, edge, sent_edge, sent_msat, price_msat),
+            lambda: self._pay(node, edge, sent_edge, sent_msat, price_msat, swap),
             lambda: self.over(edge),
+            lambda fee_sat: world.signer.lock_swap(swap, fee_sat),
         )
 
-    def _pay(self, node: int, edge: int, sent_edge: int, sent_msat: int, price_msat: int) -> None:
+    def _pay(self, node: int, edge: int, sent_edge: int, sent_msat: int, price_msat: int, swap: Swap) -> None:
         """The on-chain HTLC is deep enough: pay over the channel, whose preimage opens it."""
         state = self.world.state
-        nodes = [int(state.source[sent_edge]), int(state.target[sent_edge])]
+        nodes = [swap.claimer, swap.refunder]
         route = Route([sent_edge], [sent_msat], [SWAP_EXPIRY_BLOCKS], 0)
 
         def ended(_: Attempt, delivered: bool) -> None:
             if not delivered:
-                self._sweep(node, lambda: self.over(edge))  # whoever locked the coins takes them back
+                self._take_back(node, edge, swap)
                 return
             self.world.book.paid_service(node, int(state.target[edge]), price_msat)
-            self._sweep(node, lambda: self.came_through(node, edge, sent_msat))
+            self._sweep(node, swap, lambda: self.came_through(node, edge, sent_msat), claimed=True)
 
-        self.world.board.send(nodes, route, ended)
+        self.world.board.send(nodes, route, ended, swap.payment)
 
-    def _sweep(self, node: int, then: Callable[[], object]) -> None:
-        if not self.world.send(node, SWAP_SWEEP_WU, self.rules.sweep_target_blocks, 1, then, then):
+    def _take_back(self, node: int, edge: int, swap: Swap) -> None:
+        """Whoever locked the coins waits for the expiry, and has them back."""
+        world = self.world
+        world.waiting += 1
+
+        def expired(_: int) -> None:
+            world.waiting -= 1
+            self._sweep(node, swap, lambda: self.over(edge), claimed=False)
+
+        world.chain.wait_for_height(swap.expiry, expired)
+
+    def _sweep(self, node: int, swap: Swap, then: Callable[[], object], *, claimed: bool) -> None:
+        world = self.world
+        weight_wu = CLAIM_WU if claimed else REFUND_WU
+        target = self.rules.sweep_target_blocks
+
+        def make(fee_sat: int) -> bytes:
+            return world.signer.unlock_swap(swap, fee_sat, claimed=claimed)
+
+        if not world.send(node, weight_wu, target, 1, then, then, make):
             then()
 
 

@@ -10,12 +10,14 @@ from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.systems.lightning.agents.books import RouterBook
+from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.forwarding import Policies
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork, Listener
 from l2sim.systems.lightning.onchain.ids import next_txid
 from l2sim.systems.lightning.refusals import Refusal
 from l2sim.systems.lightning.routing import Route, RoutingTable
+from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState, Phase
 
 Ended = Callable[[Attempt, bool], object]
@@ -38,9 +40,18 @@ class Switchboard:
         """Send attempts through that network; called once."""
         self._network = network
 
-    def send(self, nodes: list[int], route: Route, ended: Ended) -> None:
-        """Send an agent's payment; `ended(attempt, delivered)` is called when no HTLC of it is left."""
+    def reserve(self) -> int:
+        """The number of a payment that an agent will send."""
         payment, self._next = self._next, self._next + 1
+        return payment
+
+    def send(self, nodes: list[int], route: Route, ended: Ended, payment: int | None = None) -> None:
+        """Send an agent's payment, under a number of its own or one it reserved.
+
+        `ended(attempt, delivered)` is called when no HTLC of it is left.
+        """
+        if payment is None:
+            payment = self.reserve()
         self._ended[payment] = ended
         assert self._network is not None  # `use` comes before the first payment
         self._network.send(Attempt(payment, nodes, route))
@@ -99,6 +110,8 @@ class Surroundings:
         announcements: Announcements,
         board: Switchboard,
         book: RouterBook,
+        signer: Signer,
+        work: DanceWork,
         routers: int,
         name: str,
     ) -> None:
@@ -110,6 +123,8 @@ class Surroundings:
         self.announcements = announcements
         self.board = board
         self.book = book
+        self.signer = signer
+        self._work = work
         self.stopped = False
         """No more actions begin once users leave."""
         self._routers = routers
@@ -152,12 +167,17 @@ class Surroundings:
         confirmations: int,
         done: Callable[[], object],
         lost: Callable[[], object] = lambda: None,
+        make: Callable[[int], bytes] | None = None,
     ) -> bool:
         """Send an L1 transaction that a node's wallet pays for; `done()` once it is that deep, `lost()` if it is
-        evicted. False if it is not relayed."""
+        evicted. `make(fee_sat)` signs it and returns its id. False if it is not relayed."""
         fee = fee_sat(weight_wu, self.chain.feerate_sat_per_kvb(target_blocks))
         self._sent += 1
-        txid = next_txid(f"{self._name}/agent/{self._sent}")
+        if make is None:
+            txid = next_txid(f"{self._name}/agent/{self._sent}")
+        else:
+            txid = make(fee)
+            self._work.spend(own=1, others=0)
 
         def included(receipt: Receipt) -> None:
             self.book.paid_l1(node, fee)
