@@ -1,6 +1,6 @@
 """Submarine swaps: an output that one side takes with a preimage, and the other back after a height.
 
-The script is that of Boltz's reverse swaps (docs, "Scripts"): the one in use whose witness begins with a signature.
+The script is that of reverse submarine swaps as Boltz makes them (boltz-lnd, boltz/scripts.go, CheckReverseSwapScript).
 """
 
 from hashlib import sha256
