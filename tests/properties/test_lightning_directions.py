@@ -21,7 +21,7 @@ PAYERS = {
     "uniform": {"policy": "uniform"},
     "uniform flow": {"policy": "uniform", "multipath": {"split": "flow"}},
 }
-PATIENT = {"max_attempts": 10_000, "timeout_s": 10_000.0}
+PATIENT = {"max_attempts": 100, "timeout_s": 10_000.0}
 every_payer = pytest.mark.parametrize("name", PAYERS)
 
 
@@ -62,7 +62,7 @@ def test_more_parts_never_lower_success(name, seed, nodes, few, more):
 
 
 @every_payer
-@settings(max_examples=3)
+@settings(max_examples=5)
 @given(seed=st.integers(0, 2**32), nodes=st.integers(3, 10))
 def test_a_higher_fee_limit_and_more_attempts_never_lower_success(name, seed, nodes):
     for tight, loose in (
@@ -79,9 +79,9 @@ def test_a_higher_fee_limit_and_more_attempts_never_lower_success(name, seed, no
 @every_payer
 def test_a_smaller_amount_arrives_where_a_larger_one_did(name):
     counts = []
-    for amount_msat in (4 * 10**8, 10**8, 10**7):
+    for amount_msat in (4 * 10**8, 10**7):
         arrived = 0
-        for seed in range(6):
+        for seed in range(4):
             rng = np.random.default_rng(seed)
             arrived += completed(name, random_network(rng, 8), rng, amount_msat)
         counts.append(arrived)

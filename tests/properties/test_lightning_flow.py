@@ -41,14 +41,14 @@ def drawn(seed, nodes):
     return table.network, own_channels(graph, here, rng), *known, taken_msat, barred, here, there, terms
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 12))
 def test_the_kernel_finds_what_the_plain_twin_finds(seed, nodes):
     arguments = drawn(seed, nodes)
     assert least_cost_flow(*arguments)[:2] == least_cost_flow_reference(*arguments)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 12))
 def test_no_flow_costs_less(seed, nodes):
     network, own, memory, remembered, taken_msat, barred, here, there, terms = drawn(seed, nodes)
@@ -88,7 +88,7 @@ def test_no_flow_costs_less(seed, nodes):
     assert set(np.flatnonzero(flow).tolist()) <= set(used.tolist())
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32), st.integers(3, 14), st.sampled_from(("cln", "uniform")), st.integers(1, 20),
     st.sampled_from((1, 1_000, 10**8)),
