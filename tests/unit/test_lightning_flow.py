@@ -139,6 +139,13 @@ def test_a_channel_that_asks_for_more_is_left_out():
     assert set(plan(ways(1_000_000, 1_000_000, 1_000_000, htlc_min_msat=smallest), 900_000)) == {2, 10}
 
 
+def test_a_way_that_does_not_carry_its_own_fees_is_left():
+    fees = np.zeros(8, np.int64)
+    fees[2] = 2**31  # two million sat, more than the payer's own channel to it holds
+    network = ways(10_000_000, 1_000_000, base_fee_msat=fees, fee_ppm=0)
+    assert plan(network, 500_000, fee_limit_msat_=10**12, own_sat=1_500_000) == {6: 500_000}
+
+
 def test_slow_ways_are_left_when_they_are_too_slow():
     deltas = np.full(8, 40)
     deltas[2] = 2_000

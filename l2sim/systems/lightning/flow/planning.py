@@ -151,7 +151,9 @@ class _Plan:
         kept = []
         for part in parts:
             most_msat = min(part.amount_msat, self._most_msat(part.edges))
-            if most_msat > 0 and self._allowed(part := part._replace(amount_msat=most_msat)):
+            if most_msat <= 0:
+                self._leave_out_narrowest(part.edges)
+            elif self._allowed(part := part._replace(amount_msat=most_msat)):
                 self._take(part, 1)
                 kept.append(part)
         self._grow(kept, amount_msat - sum(part.amount_msat for part in kept), GROWTH_PERCENT)
@@ -189,6 +191,13 @@ class _Plan:
             self._bar(int(self._table.position[part.edges[len(part.edges) // 2]]))
             return False
         return True
+
+    def _leave_out_narrowest(self, edges: tuple[int, ...]) -> None:
+        """A way whose channels do not even carry the fees is not to be found again."""
+        if len(edges) == 1:
+            self._own.limit_msat[self._own_row[edges[0]]] = 0
+        else:
+            self._bar(int(self._table.position[min(edges[1:], key=self._room_msat)]))
 
     def _bar(self, position: int) -> None:
         self._barred[position] = True
