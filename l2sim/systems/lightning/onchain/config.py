@@ -88,8 +88,3 @@ class ChainRules(Config):
     """How funders follow the fee market; None: the fee rate stays. Needs `channels.dance: full`."""
     breach: Breach | None = None
     """Who cheats; None: nobody does."""
-
-    @property
-    def active(self) -> bool:
-        """Whether anything here can happen without the deadline of an HTLC."""
-        return bool(self.forced_per_channel_year or self.uncooperative_share or self.breach)
