@@ -19,14 +19,14 @@ included. Where a route hangs on which of two nodes left the heap first, the sea
 distance of the two: until then its heap is CLoTH's own. After `_TRIES` the search is whole.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
+from l2sim.systems.lightning.cloth import heap, levels, memory
 from l2sim.systems.lightning.cloth.heap import drop_first, rise
-from l2sim.systems.lightning.cloth.memory import Floats, Memory, hop_probability, recall
+from l2sim.systems.lightning.cloth.levels import MARK, mark_levels, spread
+from l2sim.systems.lightning.cloth.memory import Memory, hop_probability, recall
 from l2sim.systems.lightning.cloth.rules import (
     APRIORI,
     ATTEMPT_COST_MSAT,
@@ -39,201 +39,21 @@ from l2sim.systems.lightning.cloth.rules import (
     RISK_FACTOR,
     Rules,
 )
-from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Whole
+from l2sim.systems.lightning.cloth.scratch import DEEPEST, NOWHERE, Scratch
+from l2sim.systems.lightning.cloth.tables import Int64s, Network, Whole
+from l2sim.systems.lightning.compiled import compiled
+
+SOURCES: Final = (heap, levels, memory)
 
 _NOT_TOLD: Final = -1
 _WIDER: Final = 2.0  # the next bound, where there is no route within the last
 _WIDEST_MSAT: Final = 3_000_000.0  # a bound beyond which pruning gains nothing
 _TRIES: Final = 4  # pruned searches before a whole one
 _FEES_MSAT: Final = 60_000.0  # what the bound allows for fees; below 66 667, see above
-_FEW: Final = 64  # nodes that are reached from the payer further than that are not all looked for
-_MARK: Final = 8  # levels are marked with this times the search's mark, above
 _FAR: Final = 3  # level of the nodes that were not reached at first
-_DEEPEST: Final = 5  # level of all nodes from there on
-_NOWHERE: Final = 7  # level of the nodes that were not reached at last
 
 
-class Scratch(NamedTuple):
-    """Arrays that a search works in, kept from one search to the next.
-
-    `level[node]` is the search's mark x 8 + level, and what is known of a node counts where `known[node]` is the mark.
-    `best` and `rest` are those of `recall`. The answer is left in
-    `route_edge` and `route_amount_msat`. `counts` holds the mark, searches, and those that were whole.
-    """
-
-    counts: Int64s
-    level: Int64s
-    known: Int64s
-    known_first: Int32s
-    known_chance: Floats
-    own_first: Int32s
-    own_next: Int32s
-    distance: Int64s
-    weight: Floats
-    probability: Floats
-    amount_msat: Int64s
-    timelock: Int64s
-    via: Int32s
-    toward: Int32s
-    tied: npt.NDArray[np.bool_]
-    queue: Int32s
-    queue_ends: Int64s
-    heap: Int32s
-    heap_distance: Int64s
-    heap_probability: Floats
-    place: Int32s
-    best: Floats
-    rest: Floats
-    route_edge: Int32s
-    route_amount_msat: Int64s
-
-
-def make_scratch(network: Network) -> Scratch:
-    """Scratch arrays for searches in that network."""
-    nodes = network.node_count
-    own = int(np.diff(network.own_start).max(initial=0))
-    return Scratch(
-        counts=np.zeros(3, np.int64),
-        level=np.zeros(nodes, np.int64),
-        known=np.zeros(nodes, np.int64),
-        known_first=np.zeros(nodes, np.int32),
-        known_chance=np.full(nodes, KNOWN),
-        own_first=np.full(nodes, -1, np.int32),
-        own_next=np.zeros(own + 1, np.int32),
-        distance=np.zeros(nodes, np.int64),
-        weight=np.zeros(nodes, np.float64),
-        probability=np.zeros(nodes, np.float64),
-        amount_msat=np.zeros(nodes, np.int64),
-        timelock=np.zeros(nodes, np.int64),
-        via=np.zeros(nodes, np.int32),
-        toward=np.zeros(nodes, np.int32),
-        tied=np.zeros(nodes, np.bool_),
-        queue=np.zeros(nodes, np.int32),
-        queue_ends=np.zeros(2, np.int64),
-        heap=np.zeros(nodes + 1, np.int32),
-        heap_distance=np.zeros(nodes + 1, np.int64),
-        heap_probability=np.zeros(nodes + 1, np.float64),
-        place=np.zeros(nodes, np.int32),
-        best=np.zeros(_DEEPEST, np.float64),
-        rest=np.full(_NOWHERE + 1, 1e-12),
-        route_edge=np.zeros(MAX_HOPS, np.int32),
-        route_amount_msat=np.zeros(MAX_HOPS, np.int64),
-    )
-
-
-@njit(cache=True)
-def _levels(
-    network: Network,
-    balance_msat: Int64s,
-    memory: Memory,
-    rules: Rules,
-    remembers: bool,
-    payer: Whole,
-    payee: Whole,
-    amount_msat: Whole,
-    scratch: Scratch,
-    mark: Whole,
-) -> Whole:
-    """Mark the nodes one and two channels from the payer; returns the least hops to the payee (0: no way).
-
-    Only channels that can carry the amount count, and of which the payer does not know better. 4 stands for 4 or more.
-    """
-    level, own_first, own_next, queue = scratch.level, scratch.own_first, scratch.own_next, scratch.queue
-    start, source_at, capacity_at = network.start, network.source, network.capacity_msat
-    own_edge, edge_target = network.own_edge, network.edge_target
-    known, known_first = scratch.known, scratch.known_first
-    base = _MARK * mark
-    level[payer] = base
-    begin = network.own_start[payer]
-    reached = 0
-    for i in range(network.own_start[payer + 1] - 1, begin - 1, -1):
-        if balance_msat[own_edge[i]] < amount_msat:
-            continue
-        node = edge_target[own_edge[i]]
-        if level[node] == base + 1:
-            own_next[i - begin] = own_first[node]
-        else:
-            own_next[i - begin] = -1
-            queue[reached] = node
-            reached += 1
-        own_first[node] = i - begin
-        level[node] = base + 1
-    scratch.queue_ends[0], scratch.queue_ends[1] = 0, reached
-    if level[payee] == base + 1:
-        return 1
-    if remembers:  # no route begins better than by the best node of level 1
-        best_near = 0.0
-        for i in range(reached):
-            chance = APRIORI
-            if known[queue[i]] == mark:
-                chance = scratch.known_chance[queue[i]]
-            best_near = max(best_near, chance)
-        if best_near < scratch.best[0]:
-            scratch.rest[2] = KNOWN * best_near
-            for i in range(_DEEPEST - 1):
-                scratch.rest[i + 3] = scratch.rest[i + 2] * scratch.best[i]
-    near = reached  # nodes up to here are of level 1
-    unsure = _spread(network, memory, rules, remembers, amount_msat, near, _FEW, scratch, mark)
-    if level[payee] > base:
-        return level[payee] - base if level[payee] < base + 4 else np.int64(4)
-    if not unsure:
-        return 0
-    hops = 0
-    for k in range(start[payee], start[payee + 1]):
-        source = source_at[k]
-        if capacity_at[k] < amount_msat or (hops == 4 and level[source] <= base):
-            continue
-        if remembers and known[source] == mark:
-            chance = hop_probability(memory, rules, known_first[source], payee, False, amount_msat)
-            if chance < MIN_PROBABILITY:
-                continue
-        if level[source] > base:
-            return 3
-        hops = 4
-    return hops
-
-
-@njit(cache=True)
-def _spread(
-    network: Network,
-    memory: Memory,
-    rules: Rules,
-    remembers: bool,
-    amount_msat: Whole,
-    near: Whole,
-    few: Whole,
-    scratch: Scratch,
-    mark: Whole,
-) -> bool:
-    """Go on marking levels from the queue, its first `near` nodes in any case, then until it holds more than `few`.
-
-    Returns whether something is left to look at; if not, nodes that bear no level cannot be reached.
-    """
-    level, queue, known, known_first = scratch.level, scratch.queue, scratch.known, scratch.known_first
-    start, source_at, capacity_at = network.start, network.source, network.capacity_msat
-    base = _MARK * mark
-    at, reached = scratch.queue_ends[0], scratch.queue_ends[1]
-    while at < reached and (at < near or reached <= few):
-        node = queue[at]
-        at += 1
-        remembered = remembers and known[node] == mark
-        to = min(level[node] + 1, base + _DEEPEST)
-        for k in range(start[node], start[node + 1]):
-            other = source_at[k]
-            if level[other] >= base or capacity_at[k] < amount_msat:
-                continue
-            if remembered and (
-                hop_probability(memory, rules, known_first[node], other, False, amount_msat) < MIN_PROBABILITY
-            ):
-                continue
-            level[other] = to
-            queue[reached] = other
-            reached += 1
-    scratch.queue_ends[0], scratch.queue_ends[1] = at, reached
-    return bool(at < reached)
-
-
-@njit(cache=True)
+@compiled(*SOURCES)
 def _search(
     network: Network,
     balance_msat: Int64s,
@@ -254,7 +74,7 @@ def _search(
 
     With `bound` 0 the search is whole; else it is pruned for routes of that cost, but whole up to the distance
     `settled`. `careful` says that labels which were pruned may have been of use, which is then looked at. `mark` is
-    that of `recall` and `_levels`. The second number is, of a route that hangs on a tie, the distance up to which
+    that of `recall` and `mark_levels`. The second number is, of a route that hangs on a tie, the distance up to which
     the search must be whole to decide it; where there is no route, 0 if that is certain; else -1.
     """
     start, edge_at, source_at, capacity_at = network.start, network.edge, network.source, network.capacity_msat
@@ -269,7 +89,7 @@ def _search(
     via, toward, tied, place = scratch.via, scratch.toward, scratch.tied, scratch.place
     heap, heap_d, heap_p = scratch.heap, scratch.heap_distance, scratch.heap_probability
     rest, best_known = scratch.rest, scratch.best[0]
-    base = _MARK * mark
+    base = MARK * mark
     pruned = bound > 0.0
     lost_from = np.int64(NEVER)  # what was pruned has this distance or more
     nothing, no_tie = np.int64(0), np.int64(-1)
@@ -296,8 +116,8 @@ def _search(
         least = np.int64(weight_here + ATTEMPT_COST_MSAT / (chance_here * APRIORI)) - 1
         least_known = np.int64(weight_here + ATTEMPT_COST_MSAT / (chance_here * best_known)) - 1
         own = -1  # the payer's next edge into this node, where no other edge can be of use
-        farthest = _DEEPEST  # levels beyond this one cannot be part of a route within the bound
-        farthest_unknown = _DEEPEST  # nor nodes beyond this one of which nothing is known
+        farthest = DEEPEST  # levels beyond this one cannot be part of a route within the bound
+        farthest_unknown = DEEPEST  # nor nodes beyond this one of which nothing is known
         cut = pruned and distance[node] > settled
         if cut:
             here = level[node] - base if level[node] >= base else far
@@ -316,8 +136,8 @@ def _search(
                 weight_here + ATTEMPT_COST_MSAT / (chance_here * APRIORI * rest[farthest_unknown]) > bound
             ):
                 farthest_unknown -= 1
-            if farthest_unknown < _DEEPEST:
-                lost_from = min(lost_from, least_known if farthest < _DEEPEST else least)
+            if farthest_unknown < DEEPEST:
+                lost_from = min(lost_from, least_known if farthest < DEEPEST else least)
             if farthest <= 0:
                 if farthest < 0 or here != 1:
                     continue
@@ -332,7 +152,7 @@ def _search(
                     at = end
             else:
                 at += 1
-                if farthest_unknown < _DEEPEST:
+                if farthest_unknown < DEEPEST:
                     there = level[source_at[k]] - base
                     if there < 0:
                         there = far
@@ -420,7 +240,7 @@ def _search(
     return length, no_tie
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def find_route(
     network: Network,
     balance_msat: Int64s,
@@ -465,7 +285,7 @@ def find_route(
     least, bound, careful = np.int64(0), 0.0, remembers
     if not whole:
         least = np.int64(
-            _levels(network, balance_msat, memory, rules, remembers, payer, payee, amount_msat, scratch, mark)
+            mark_levels(network, balance_msat, memory, rules, remembers, payer, payee, amount_msat, scratch, mark)
         )
         if least == 0:
             return 0
@@ -483,16 +303,16 @@ def find_route(
             settled, mark, scratch,
         )  # fmt: skip
         if length > 0 or bound == 0.0 or (length == 0 and hangs_on == 0):
-            return length
+            return np.int64(length)
         if hangs_on > settled:  # a tie
             settled = hangs_on
         else:  # no route within the bound, or one that a label beyond it may have spoiled
             bound *= _WIDER
             careful = True
             if far == _FAR:  # levels to the end, and what they do not reach is of no use
-                far = np.int64(_NOWHERE)
-                _spread(network, memory, rules, remembers, amount_msat, nodes, nodes, scratch, mark)
-                if scratch.level[payee] < _MARK * mark:
+                far = np.int64(NOWHERE)
+                spread(network, memory, rules, remembers, amount_msat, nodes, nodes, scratch, mark)
+                if scratch.level[payee] < MARK * mark:
                     return 0
         tries += 1
         if tries == _TRIES or bound > _WIDEST_MSAT:

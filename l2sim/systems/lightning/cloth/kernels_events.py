@@ -2,9 +2,6 @@
 
 Events are taken in order of time from a binary heap; at equal times their order is that of CLoTH's heap, in which
 an event moves past others of its time on the way up and on the way down.
-
-Numba's cache does not see changes of functions that come from other modules: whoever changes `kernels` or `draws`
-must touch this file too.
 """
 
 import math
@@ -12,14 +9,17 @@ from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from l2sim.systems.lightning.cloth import draws, heap, kernels, levels, memory
 from l2sim.systems.lightning.cloth.draws import Twister, normal, uniform
-from l2sim.systems.lightning.cloth.kernels import Scratch, find_route
+from l2sim.systems.lightning.cloth.kernels import find_route
 from l2sim.systems.lightning.cloth.memory import Memory, record_failure, record_success, with_room
 from l2sim.systems.lightning.cloth.rules import HOP_MS, OFFLINE_MS, TIMEOUT_MS, Rules
+from l2sim.systems.lightning.cloth.scratch import Scratch
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Whole
+from l2sim.systems.lightning.compiled import compiled
 
+SOURCES: Final = (draws, heap, kernels, levels, memory)
 Number = TypeVar("Number", bound=np.generic)
 
 # What happens to a payment.
@@ -127,7 +127,7 @@ def make_ledger(payer: Int32s, payee: Int32s, amount_msat: Int64s, start_ms: Int
     )
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def _push(time: Int64s, what: Int64s, size: Whole, at_ms: Whole, event: Whole) -> None:
     """Add an event to a heap of `size`; it moves past those of its time."""
     place = size
@@ -142,7 +142,7 @@ def _push(time: Int64s, what: Int64s, size: Whole, at_ms: Whole, event: Whole) -
     what[place] = event
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def _drop_first(time: Int64s, what: Int64s, size: Whole) -> None:
     """Take the first event off a heap that had one more than `size`."""
     at_ms = time[size]
@@ -164,7 +164,7 @@ def _drop_first(time: Int64s, what: Int64s, size: Whole) -> None:
     what[place] = event
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def first_routes(
     network: Network, balance_msat: Int64s, ledger: Ledger, payments: Whole, scratch: Scratch, memory: Memory,
     rules: Rules,
@@ -199,7 +199,7 @@ def first_routes(
     return edges, amounts, used
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def run_events(
     network: Network,
     balance_msat: Int64s,
@@ -439,7 +439,7 @@ def run_events(
     return Outcome(rows, edges[:used], amounts[:used], events)
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def _after_hop(now_ms: Whole, random: Twister, rules: Rules) -> Whole:
     """When a message sent now over one hop arrives."""
     deviate = normal(random)
@@ -449,7 +449,7 @@ def _after_hop(now_ms: Whole, random: Twister, rules: Rules) -> Whole:
     return np.int64(now_ms + HOP_MS + deviate)
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def _is_out(outages: Outages, node: Whole, now_ms: Whole) -> bool:
     """Whether a node is offline now; time goes forward from call to call."""
     at = outages.at[node]
@@ -459,7 +459,7 @@ def _is_out(outages: Outages, node: Whole, now_ms: Whole) -> bool:
     return bool(at < outages.first[node + 1] and outages.begin_ms[at] <= now_ms)
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def _add_part(ledger: Ledger, payment: Whole, part: Whole, amount_msat: Whole) -> None:
     """Make an unused row a part of a payment, the last one."""
     ledger.payer[part] = ledger.payer[payment]
@@ -476,7 +476,7 @@ def _add_part(ledger: Ledger, payment: Whole, part: Whole, amount_msat: Whole) -
     ledger.next_part[last] = part
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def _give_up(ledger: Ledger, rules: Rules, i: Whole, time: Int64s, what: Int64s, size: Whole, now_ms: Whole) -> Whole:
     """Give up the other parts of a payment that is settled whole or not at all; returns the size of the heap."""
     if not rules.atomic or ledger.root[i] < 0:
@@ -492,7 +492,7 @@ def _give_up(ledger: Ledger, rules: Rules, i: Whole, time: Int64s, what: Int64s,
     return size
 
 
-@njit(cache=True)
+@compiled(*SOURCES)
 def _keep(
     edges: Int32s, amounts: Int64s, used: Whole, ledger: Ledger, i: Whole, hops: Whole, scratch: Scratch
 ) -> tuple[Int32s, Int64s, Whole]:

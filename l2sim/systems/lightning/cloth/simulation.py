@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from l2sim.systems.lightning.cloth.corrections import outages, rules_of, spread
 from l2sim.systems.lightning.cloth.draws import after_payments
-from l2sim.systems.lightning.cloth.kernels import make_scratch
 from l2sim.systems.lightning.cloth.kernels_events import Ledger, Outages, make_ledger, run_events
 from l2sim.systems.lightning.cloth.memory import make_memory
 from l2sim.systems.lightning.cloth.rules import TIMEOUT_MS
+from l2sim.systems.lightning.cloth.scratch import make_scratch
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Payments
 
 Flags = npt.NDArray[np.bool_]
