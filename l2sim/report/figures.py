@@ -57,6 +57,15 @@ def time_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def decade_ticks(axis: Axis) -> None:
+    """Give a logarithmic axis ticks within decades where it is too short for whole decades to be its only ones."""
+    low, high = axis.get_data_interval()
+    if 0 < low < high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
 def throughput(data: RunData) -> Figure:
     """Payments assured over time, by system: how many a second, and how many so far, beside what was offered."""
     figure = chart(height=6.4)
@@ -248,6 +257,7 @@ def cost(data: RunData) -> Figure:
     axes.set_xscale("log")
     if lines:
         axes.set_yscale("log")
+        decade_ticks(axes.yaxis)
     else:  # what has no curve has no axis either; the legend says why
         axes.set(xlim=(payments[0], payments[-1]), yticks=[])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from l2sim.report.figures import time_ticks
+from l2sim.report.figures import decade_ticks, time_ticks
 from l2sim.report.style import PARAMETERS, chart, look, png, svg
 from l2sim.report.words import key_words, number, seconds, share, usd
 
@@ -133,13 +133,10 @@ def _logarithmic(axis: Any, metric: str) -> None:
     """Make an axis logarithmic, with ticks at times that have names."""
     set_scale = axis.axes.set_xscale if axis.axis_name == "x" else axis.axes.set_yscale
     set_scale("log")
-    low, high = axis.get_data_interval()
     if metric.startswith("latency_s."):
         time_ticks(axis)
-    elif high < 100 * low:  # too short for whole decades to be its only ticks
-        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high < 10 * low else (1, 2, 5)))
-        axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
+    else:
+        decade_ticks(axis)
 
 
 def _key_axis(axes: Axes, rows: Sequence[Row], key: str) -> None:
