@@ -232,16 +232,16 @@ def test_an_interrupt_ends_with_130_and_says_that_nothing_is_kept(
 def test_an_interrupt_while_the_second_system_runs_keeps_the_first(
     scenario: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from l2sim.experiment.world import Life
+    import l2sim.experiment.run as runner
 
-    whole = Life.run
+    whole = runner.live
 
-    def run(life: Life, *arguments: Any) -> None:
-        if life.name == "second":
+    def live(lives: Any, *arguments: Any) -> None:
+        if lives[0].name == "second":
             raise KeyboardInterrupt
-        whole(life, *arguments)
+        whole(lives, *arguments)
 
-    monkeypatch.setattr(Life, "run", run)
+    monkeypatch.setattr(runner, "live", live)
     result = l2sim("run", str(scenario), "--out", "here")
     assert result.exit_code == 130
     assert "interrupted: first ran to the end and are kept in here-interrupted" in result.stderr
