@@ -37,7 +37,8 @@ def cloth(
     Files plain, .gz or .xz; `l2sim topology convert --to cloth` makes networks. Writes payments_output.csv and
     cloth_output.json as CLoTH has them, and summary.json.
     """
-    from l2sim.systems.lightning.cloth.output import refuse_existing, write_results
+    from l2sim.results.folder import refuse_existing
+    from l2sim.systems.lightning.cloth.output import PAYMENTS_FILE, write_results
     from l2sim.systems.lightning.cloth.statistics import totals
     from l2sim.systems.lightning.cloth.tables import Payments, foreseen, read_network, read_payments
 
@@ -45,7 +46,7 @@ def cloth(
     if unknown:
         raise click.UsageError(f"--correct must be one of {', '.join(CORRECTIONS)} or all (got {unknown[0]})")
     names = [name for name in CORRECTIONS if name in corrected or ALL in corrected]
-    refuse_existing(out, force)
+    refuse_existing(out, force, PAYMENTS_FILE)
     columns, balance_msat = read_network(network)
     if payments is not None:
         given = read_payments(payments, columns.node_count)

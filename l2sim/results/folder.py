@@ -35,24 +35,28 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def refuse_existing(folder: Path, force: bool) -> None:
-    """Raise ResultsError if `folder` is in the way; with `force` only what is a run folder may be replaced."""
+def refuse_existing(folder: Path, force: bool, mark: str = RUN_FILE) -> None:
+    """Raise ResultsError if `folder` is in the way; with `force` only one that holds the file `mark` may be replaced."""
     if not folder.exists():
         return
     if not force:
         raise ResultsError(f"{folder}: exists already; choose another place with --out, or --force to replace it")
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / RUN_FILE).exists()):
-        raise ResultsError(f"{folder}: is not a run folder, so --force does not replace it; choose another --out")
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / mark).exists()):
+        raise ResultsError(
+            f"{folder}: is not a run folder: it holds no {mark}, so --force does not replace it; choose another --out"
+        )
 
 
-def write_folder(folder: Path, fill: Callable[[Path], None], *, force: bool = False) -> None:
+def write_folder(folder: Path, fill: Callable[[Path], None], *, force: bool = False, mark: str = RUN_FILE) -> None:
     """Make `folder` by letting `fill` write into a temporary one beside it, then renaming that.
+
+    With `force` it replaces one that holds the file `mark`.
 
     Raises ResultsError if the place is taken or cannot be written. Whatever `fill` raises leaves nothing behind, and
     what killed writers of the same folder left is removed.
     """
     folder = Path(os.path.realpath(folder))  # a link stays, what it points to is replaced
-    refuse_existing(folder, force)
+    refuse_existing(folder, force, mark)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with partial_folder(folder.parent, folder.name) as partial:

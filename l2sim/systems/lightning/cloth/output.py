@@ -1,13 +1,10 @@
 """Writing the results of a run: CLoTH's two files and a summary, whole or not at all."""
 
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from l2sim.errors import ResultsError
+from l2sim.results.folder import write_folder
 from l2sim.systems.lightning.cloth.simulation import Results
 from l2sim.systems.lightning.cloth.statistics import CLOTH_QUANTILE, QUANTILE, batch_means, totals
 
@@ -43,43 +40,20 @@ def summary(results: Results, settings: dict[str, Any]) -> dict[str, Any]:
     return {"settings": settings, "totals": totals(results), "batch_means": batch_means(results, QUANTILE)}
 
 
-def refuse_existing(folder: Path, force: bool) -> None:
-    """Raise ResultsError if `folder` is in the way; with `force` only such a folder of results may be replaced."""
-    if not folder.exists():
-        return
-    if not force:
-        raise ResultsError(f"{folder}: exists already; choose another place with --out, or --force to replace it")
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / PAYMENTS_FILE).exists()):
-        raise ResultsError(f"{folder}: holds no {PAYMENTS_FILE}, so --force does not replace it; choose another --out")
-
-
 def write_results(results: Results, settings: dict[str, Any], folder: Path, *, force: bool = False) -> None:
     """Write payments_output.csv, cloth_output.json (CLoTH's statistics, in its form) and summary.json into a folder.
 
-    The folder is filled under a temporary name beside its place and renamed when whole. Raises ResultsError.
+    Whole or not at all, as `write_folder` does it; raises ResultsError.
     """
-    refuse_existing(folder, force)
     quantile = QUANTILE if "intervals" in settings.get("corrected", ()) else CLOTH_QUANTILE
     files = {
         PAYMENTS_FILE: "\n".join(payment_lines(results)) + "\n",
         CLOTH_FILE: json.dumps(batch_means(results, quantile), indent=4) + "\n",
         SUMMARY_FILE: json.dumps(summary(results, settings), indent=2) + "\n",
     }
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        try:
-            for name, text in files.items():
-                (partial / name).write_text(text, encoding="utf-8")
-            partial.chmod(0o755)
-            if folder.exists():
-                replaced = partial.with_suffix(".replaced")
-                os.replace(folder, replaced)
-                os.replace(partial, folder)
-                shutil.rmtree(replaced)
-            else:
-                os.replace(partial, folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise ResultsError(f"{folder}: cannot be written: {error.strerror}") from error
+
+    def fill(partial: Path) -> None:
+        for name, text in files.items():
+            (partial / name).write_text(text, encoding="utf-8")
+
+    write_folder(folder, fill, force=force, mark=PAYMENTS_FILE)
