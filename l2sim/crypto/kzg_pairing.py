@@ -4,20 +4,13 @@ Whoever only checks proofs needs one point of the trusted setup, so this needs n
 (py-arkworks-bls12381).
 """
 
+from l2sim.crypto.kzg import COMMITMENT_BYTES, FIELD_ELEMENT_BYTES
 from l2sim.crypto.signatures._secp256k1 import check_bytes
+from l2sim.crypto.signatures.bls import ORDER  # first, since it says what to install where the extra is missing
 
-try:
-    from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
-except ImportError as error:
-    raise ImportError("the pairing check needs py-arkworks-bls12381: pip install 'l2sim[bls]'") from error
+from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar  # isort: skip
 
 __all__ = ["verify_point"]
-
-MODULUS = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
-"""BLS_MODULUS of EIP-4844, the order of the curve's groups."""
-
-POINT_BYTES = 48
-FIELD_ELEMENT_BYTES = 32
 
 TAU_G2 = bytes.fromhex(
     "b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d2914e5870cb452d2afaaab24f3499f72"
@@ -50,13 +43,13 @@ def verify_point(commitment: bytes, z: bytes, y: bytes, proof: bytes) -> bool:
 
 def _field_element(name: str, value: bytes) -> Scalar:
     check_bytes(name, value, FIELD_ELEMENT_BYTES)
-    if int.from_bytes(value, "big") >= MODULUS:
+    if int.from_bytes(value, "big") >= ORDER:
         raise ValueError(f"{name}: must hold a field element, below the modulus of BLS12-381 (got {value.hex()})")
     return Scalar.from_be_bytes(value)
 
 
 def _point(name: str, value: bytes) -> G1Point:
-    check_bytes(name, value, POINT_BYTES)
+    check_bytes(name, value, COMMITMENT_BYTES)
     try:
         point = G1Point.from_compressed_bytes(value)
     except ValueError as error:
