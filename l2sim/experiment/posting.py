@@ -29,7 +29,7 @@ from l2sim.systems.rollup.config import RollupConfig
 from l2sim.systems.rollup.formats.base import BatchFormat, L2Block
 from l2sim.systems.rollup.formats.forms import build_format
 from l2sim.systems.rollup.l1_account import L1Account, Operator
-from l2sim.systems.rollup.poster import Batch
+from l2sim.systems.rollup.poster import Batch, Poster
 from l2sim.systems.rollup.posting import FRAME_PREFIX_BYTES, Medium
 from l2sim.systems.rollup.sharing import BlobPrices
 from l2sim.systems.rollup.system import RollupSystem
@@ -286,7 +286,8 @@ class Explorer:
             del receipt
             done.append(batch)
 
-        batcher = Batcher(config.batcher, form, world, chain, operator, StateTree(False, work), work, included)
+        poster = Poster(config.batcher, form, world, chain, operator, StateTree(False, work), work, included)
+        batcher = Batcher(config.batcher, form, world, chain, poster)
         chain.start()
         chain.sleep_until(recording.horizon.payments_ns)
         environment.run_until(recording.horizon.payments_ns)

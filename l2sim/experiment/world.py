@@ -95,10 +95,6 @@ class Life:
         self.system: PaymentSystem = build_system(name, config, self.world)
         self._capital: list[int] = []
 
-    def run(self, progress: StepProgress | None = None) -> None:
-        """Live through all phases; raises InvariantError if money was made or lost."""
-        live([self], progress)
-
     def end(self) -> None:
         """Sum up; what is undecided is unfinished."""
         self.system.finish()

@@ -36,7 +36,7 @@ def canonical_json(value: Any) -> str:
 
 
 def refuse_existing(folder: Path, force: bool, mark: str = RUN_FILE) -> None:
-    """Raise ResultsError if `folder` is in the way; with `force` only one that holds the file `mark` may be replaced."""
+    """Raise ResultsError if `folder` is in the way; with `force` only one that holds `mark` may be replaced."""
     if not folder.exists():
         return
     if not force:

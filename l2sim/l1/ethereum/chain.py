@@ -134,6 +134,12 @@ class EthereumChain(Ledger):
         self._next_slot = self._environment.call_first_at(self._interval_ns(), self._make_slot)
 
     @property
+    def most_transaction_gas(self) -> int:
+        """Gas of a transaction that fits into any block, however far the block gas limit drifts."""
+        limit = self.config.least_gas_limit
+        return min(self.fork.max_transaction_gas or limit, limit)
+
+    @property
     def reorg_reach(self) -> int:
         """How many blocks on top of one make it safe from being thrown out: 0 if there are no reorganisations."""
         return 0 if self._kept is None else self.config.reorgs.max_depth

@@ -169,10 +169,6 @@ class ChannelState:
         # The product may pass 2**63, its parts do not.
         return capacity_msat // 1_000_000 * share + capacity_msat % 1_000_000 * share // 1_000_000
 
-    def is_dust(self, amount_msat: int) -> bool:
-        """Whether an HTLC of that amount is trimmed: too small for an output of its own."""
-        return amount_msat < self.dust_limit_msat
-
     def refusal(self, edge: int, amount_msat: int) -> Refusal | None:
         """Why the source of `edge` cannot offer an HTLC of that amount over it now, or None."""
         channel = edge >> 1

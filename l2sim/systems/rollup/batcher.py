@@ -1,22 +1,17 @@
 """The batcher: gathers L2 blocks and closes a batch by size, by time, or when its policy says so."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from l2sim.crypto.work import Work
 from l2sim.engine import Call, ns
-from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS
 from l2sim.systems.base import World
-from l2sim.systems.rollup.accounts import StateTree
 from l2sim.systems.rollup.batcher_config import BatcherConfig
 from l2sim.systems.rollup.formats.base import BatchFormat, L2Block
-from l2sim.systems.rollup.l1_account import Operator
 from l2sim.systems.rollup.outages import Outages
 from l2sim.systems.rollup.policies import Situation
-from l2sim.systems.rollup.poster import Batch, Poster
+from l2sim.systems.rollup.poster import Poster
 from l2sim.systems.rollup.posting import FRAME_PREFIX_BYTES, Medium, gas_per_calldata_byte
 from l2sim.systems.rollup.schedule import build_policy
 
@@ -50,21 +45,13 @@ class Batcher:
     """
 
     def __init__(
-        self,
-        config: BatcherConfig,
-        form: BatchFormat,
-        world: World,
-        chain: EthereumChain,
-        operator: Operator,
-        tree: StateTree,
-        work: Work,
-        on_included: Callable[[Batch, Receipt], object],
+        self, config: BatcherConfig, form: BatchFormat, world: World, chain: EthereumChain, poster: Poster
     ) -> None:
         self._config = config
         self._form = form
         self._world = world
         self._chain = chain
-        self.poster = Poster(config, form, world, chain, operator, tree, work, on_included)
+        self.poster = poster
         self._outages = Outages(config.outages, world.horizon.payments_ns)
         self._open: _Open | None = None
         self._timer: Call | None = None

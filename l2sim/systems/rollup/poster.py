@@ -255,7 +255,7 @@ class Poster:
         left = execution_gas
         total = 0
         for start in range(0, len(parts), step):
-            executed = min(left, self._most_gas - TRANSACTION_GAS)
+            executed = min(left, self._chain.most_transaction_gas - TRANSACTION_GAS)
             self._send(batch, TRANSACTION_GAS + executed, b"", parts[start : start + step])
             left -= executed
             total += TRANSACTION_GAS + executed
@@ -266,7 +266,7 @@ class Poster:
         total = 0
         floor = self._chain.fork.calldata_floor
         for part in parts:
-            executed = min(left, self._most_gas - transaction_gas(part, calldata_floor=floor))
+            executed = min(left, self._chain.most_transaction_gas - transaction_gas(part, calldata_floor=floor))
             gas = transaction_gas(part, executed, calldata_floor=floor)
             self._send(batch, gas, part, [])
             left -= executed
@@ -277,16 +277,11 @@ class Poster:
         """Have the contract do in more transactions what did not fit into those with the data."""
         total = 0
         while left:
-            executed = min(left, self._most_gas - TRANSACTION_GAS)
+            executed = min(left, self._chain.most_transaction_gas - TRANSACTION_GAS)
             self._send(batch, TRANSACTION_GAS + executed, b"", [])
             left -= executed
             total += TRANSACTION_GAS + executed
         return total
-
-    @property
-    def _most_gas(self) -> int:
-        limit = self._chain.config.least_gas_limit
-        return min(self._chain.fork.max_transaction_gas or limit, limit)
 
     def _send(self, batch: Batch, gas: int, data: bytes, blobs: list[bytes]) -> None:
         batch.waiting += 1
@@ -298,7 +293,8 @@ class Poster:
         batch.waiting -= 1
         batch.gas_fee_wei += receipt.fee - receipt.blob_fee
         batch.blob_fee_wei += receipt.blob_fee
-        batch.first_height = min(batch.first_height or receipt.height, receipt.height)
+        first = batch.first_height
+        batch.first_height = receipt.height if first is None else min(first, receipt.height)
         if batch.waiting:
             return
         if self._timed_out(batch, receipt):

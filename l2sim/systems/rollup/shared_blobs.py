@@ -123,7 +123,7 @@ class SharedBlobs:
     def add(self, load: _Load) -> None:
         """Take in a batch's payloads."""
         executed = load.execution_gas + sum(waiting.execution_gas for waiting in self._waiting)
-        if self._waiting and TRANSACTION_GAS + executed > self._most_gas:
+        if self._waiting and TRANSACTION_GAS + executed > self._chain.most_transaction_gas:
             self._post()
         self._waiting.append(load)
         size = sum(len(waiting.stream) for waiting in self._waiting)
@@ -132,11 +132,6 @@ class SharedBlobs:
             self._post()
         elif self._timer is None:
             self._timer = self._world.environment.call_in(ns(self._config.wait_s), self._post)
-
-    @property
-    def _most_gas(self) -> int:
-        limit = self._chain.config.least_gas_limit
-        return min(self._chain.fork.max_transaction_gas or limit, limit)
 
     def _post(self) -> None:
         """Send all that waits, in as few blobs as it needs."""

@@ -30,7 +30,7 @@ from l2sim.systems.rollup.leaving import Leaving
 from l2sim.systems.rollup.limits import faults
 from l2sim.systems.rollup.liquidity import LiquidityProvider
 from l2sim.systems.rollup.outages import Outages
-from l2sim.systems.rollup.poster import Batch
+from l2sim.systems.rollup.poster import Batch, Poster
 from l2sim.systems.rollup.sequencer import Sequencer
 from l2sim.systems.rollup.settlement.base import Settlement
 from l2sim.systems.rollup.settlement.committee import Committee
@@ -72,8 +72,9 @@ class RollupSystem(PaymentSystem):
         disputed = isinstance(config.settlement, OptimisticConfig) and config.settlement.disputes is not None
         tree = StateTree(world.crypto == "real" or disputed, self.work)
         resubmit_ns = ns(config.batcher.resubmit_s)
-        poster = Operator(account, users, resubmit_ns, Outages(config.batcher.outages, world.horizon.payments_ns))
-        self.batcher = Batcher(config.batcher, form, world, chain, poster, tree, self.work, self._included)
+        sender = Operator(account, users, resubmit_ns, Outages(config.batcher.outages, world.horizon.payments_ns))
+        poster = Poster(config.batcher, form, world, chain, sender, tree, self.work, self._included)
+        self.batcher = Batcher(config.batcher, form, world, chain, poster)
         self.bridge = Bridge(config.bridge, world, chain, account, self.accounts)
         self.sequencer = Sequencer(config, world, chain, self.accounts, self.work, self._confirmed, self._withdrawal)
         self._let_force(config, account)
