@@ -29,7 +29,7 @@ def partial_folder(parent: Path, name: str) -> Iterator[Path]:
             _remove_if_left(left)
     path, lock = _made(parent, name)
     try:
-        path.chmod(0o777 & ~_umask())
+        path.chmod(0o777 & ~umask())
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
@@ -81,7 +81,8 @@ def _lock(descriptor: int, how: int) -> bool:
     return True
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The rights that new files of this process lack; it can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -4,7 +4,6 @@ import gzip
 import json
 import lzma
 import os
-import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from l2sim.errors import TopologyError
+from l2sim.results.partial import partial_folder, umask
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.topology.cln import cln_records, read_cln
 from l2sim.systems.lightning.topology.cloth import TABLES, cloth_tables, read_cloth
@@ -161,7 +161,7 @@ def _write_file(path: Path, lines: Iterable[str]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+        os.chmod(temporary, 0o666 & ~umask())  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -171,15 +171,10 @@ def _write_file(path: Path, lines: Iterable[str]) -> None:
 def _write_folder(path: Path, tables: dict[str, Iterator[str]]) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise TopologyError(f"{path}: must be a new folder, or an empty one, for CLoTH's three files")
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    with partial_folder(path.parent, path.name) as partial:
         for name, lines in tables.items():
-            (temporary / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        temporary.chmod(0o777 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary)
-        raise
+            (partial / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        os.replace(partial, path)
 
 
 def _pack(data: bytes, suffix: str) -> bytes:
@@ -188,10 +183,3 @@ def _pack(data: bytes, suffix: str) -> bytes:
     if suffix == ".xz":
         return lzma.compress(data, preset=XZ_PRESET)
     return data
-
-
-def _umask() -> int:
-    """The rights that new files of this process lack; it can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
