@@ -165,6 +165,8 @@ def make_executor(name: str = EXECUTORS[0], workers: int | None = None, schedule
         raise ResultsError(f"--workers: must be at least 1 (got {count})")
     if scheduler is not None and name != "dask":
         raise ResultsError(f"--scheduler: is for --executor dask (got --executor {name})")
+    if scheduler is not None and not scheduler.strip():  # Dask would take it for no address at all
+        raise ResultsError("--scheduler: must be an address such as tcp://host:8786 (got nothing)")
     if name == "serial":
         return SerialExecutor()
     if name == "processes":

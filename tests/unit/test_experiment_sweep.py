@@ -330,6 +330,7 @@ def test_workers_that_always_die_are_an_error_that_says_what_to_do() -> None:
         (lambda: make_executor("proceses"), "must be one of processes, serial, dask"),
         (lambda: make_executor("processes", 0), "--workers: must be at least 1"),
         (lambda: make_executor("serial", 1, "tcp://here:1"), "--scheduler: is for --executor dask"),
+        (lambda: make_executor("dask", 1, " "), "--scheduler: must be an address"),
     ],
 )
 def test_executors_that_cannot_be_are_refused(make: Callable[[], object], words: str) -> None:
