@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
@@ -53,13 +54,12 @@ def means(data: RunData) -> dict[str, dict[str, Mean]]:
     difficult would else look cheap and fast. A system that completed nothing has no part in that.
     """
     rows = data.payments()
-    name = np.asarray(rows["system"].to_pylist(), dtype=object)
-    done = np.asarray(rows["outcome"].to_pylist(), dtype=object) == "completed"
+    done = pc.equal(rows["outcome"], "completed").to_numpy()
     payment = rows["payment"].to_numpy()
     fee = np.asarray(rows["fee_usd"].to_numpy(zero_copy_only=False), np.float64)
     attempts = rows["attempts"].to_numpy()
     assured, submitted = (rows[c].to_numpy(zero_copy_only=False) for c in ("assured_ns", "submitted_ns"))
-    of = {system: name == system for system in data.systems}
+    of = {system: pc.equal(rows["system"], system).to_numpy() for system in data.systems}
     common: npt.NDArray[np.int64] | None = None
     for system in data.systems:
         completed = payment[of[system] & done]
@@ -86,8 +86,11 @@ def glance(data: RunData) -> Figure:
     for axes, (key, label) in zip(figure.subplots(1, len(PANELS), sharey=True), PANELS, strict=True):
         for index, (system, place) in enumerate(zip(data.systems, places, strict=True)):
             mean, half = found[system][key]
+            low, high = mean - half, mean + half
+            if key == "completed":  # no share lies outside
+                low, high = max(low, 0.0), min(high, 100.0)
             axes.plot(
-                [mean - half, mean, mean + half], [place] * 3, color=look(index)["color"], linewidth=2, marker="o",
+                [low, mean, high], [place] * 3, color=look(index)["color"], linewidth=2, marker="o",
                 markersize=6, markevery=[1], label=system,
             )  # fmt: skip
         known = [found[system][key].mean for system in data.systems if found[system][key].mean > 0]
@@ -97,6 +100,7 @@ def glance(data: RunData) -> Figure:
             axes.xaxis.set_minor_formatter(NullFormatter())
         else:
             axes.locator_params(axis="x", nbins=5)
+            axes.ticklabel_format(axis="x", useOffset=False)
         axes.set_xlabel(label)
         axes.grid(axis="y", visible=False)
         axes.yaxis.set_major_locator(FixedLocator(places.tolist()))
