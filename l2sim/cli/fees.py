@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -29,9 +29,9 @@ def number(
     name: str, help_text: str, *, required: bool = False, default: str | None = None
 ) -> Callable[[Function], Function]:
     """An option that takes a whole number."""
-    return click.option(
-        name, metavar="N", type=uint256, required=required, default=default, show_default=True, help=help_text
-    )
+    # Since click 8.3 even a default of None counts as given, and a required option left out would go unnoticed.
+    more: dict[str, Any] = {} if default is None else {"default": default, "show_default": True}
+    return click.option(name, metavar="N", type=uint256, required=required, help=help_text, **more)
 
 
 @click.group()
@@ -103,15 +103,15 @@ def rollup(
 ) -> None:
     """What a rollup charges a transaction for its L1 data, as JSON.
 
-    `gas` is the L1 gas that the receipt reports, `fee_wei` the L1 data fee. A fork's formula takes what it needs of
-    the options and passes over the others.
+    `gas` is the L1 gas that the receipt reports, `fee_wei` the L1 data fee; a deposit (first byte 7e) pays nothing. A
+    fork's formula takes what it needs of the options and passes over the others.
     """
     transaction = _bytes("--tx", tx)
     if not transaction:
         raise click.UsageError("--tx must have at least one byte (got none)")
     if l2_gas is None and (operator_fee_scalar or operator_fee_constant):
         raise click.UsageError("--operator-fee-scalar and --operator-fee-constant need --l2-gas")
-    from l2sim.systems.rollup.op_fees import L1FeeParameters, data_cost, op_fork_named, operator_fee
+    from l2sim.systems.rollup.op_fees import L1FeeParameters, data_cost, is_deposit, op_fork_named, operator_fee
 
     given = {
         "l1_base_fee_wei": l1_base_fee,
@@ -136,7 +136,7 @@ def rollup(
     cost = data_cost(transaction, rules, prices)
     answer = {"gas": cost.gas, "fee_wei": cost.fee_wei}
     if operator_fee_wei is not None:
-        answer["operator_fee_wei"] = operator_fee_wei
+        answer["operator_fee_wei"] = 0 if is_deposit(transaction) else operator_fee_wei
     _print_json(answer)
 
 

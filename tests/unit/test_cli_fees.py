@@ -102,6 +102,16 @@ def test_l1_names_line_and_column_of_a_bad_cell(usage: Path) -> None:
     )
 
 
+def test_l1_takes_a_quote_for_one_only_with_its_fellow(usage: Path) -> None:
+    usage.write_text('"gas_used","gas_limit","blobs"\n"5",30000000,"1"\n')
+    assert l2sim("fees", "l1", "--usage", "usage.csv", *CANCUN).exit_code == 0
+    usage.write_text('gas_used,gas_limit,blobs\n"5,30000000,1\n')
+    result = l2sim("fees", "l1", "--usage", "usage.csv", *CANCUN)
+    assert result.exit_code == 2
+    assert """usage.csv:2:1 gas_used: must be a whole number from 0 to 30000000""" in result.stderr
+    assert """(got "5)""" in result.stderr
+
+
 def test_rollup_gives_the_fees_of_the_vectors() -> None:
     names = ("l1_base_fee", "blob_base_fee", "base_fee_scalar", "blob_base_fee_scalar", "overhead", "scalar")
     cases = [case for case in vectors("op_l1_cost")["cases"] if "tx_hex" in case]
@@ -131,6 +141,30 @@ def test_rollup_gives_the_operator_fee_when_asked(fork: str, fee_wei: int) -> No
     operator = ("--l2-gas", "1000", "--operator-fee-scalar", "1000", "--operator-fee-constant", "10")
     result = l2sim("fees", "rollup", "--stack", "op", "--fork", fork, "--tx", "facade", *FJORD, *operator)
     assert json.loads(result.stdout) == {"gas": 1_600, "fee_wei": 1_700, "operator_fee_wei": fee_wei}
+
+
+def test_a_deposit_pays_neither_for_data_nor_the_operator() -> None:
+    """ethereum-optimism/specs, protocol/isthmus/exec-engine.md: the operator fee of a deposit is always zero."""
+    operator = ("--l2-gas", "1000", "--operator-fee-scalar", "1000", "--operator-fee-constant", "10")
+    result = l2sim("fees", "rollup", "--stack", "op", "--fork", "jovian", "--tx", "7efacade", *FJORD, *operator)
+    assert json.loads(result.stdout) == {"gas": 0, "fee_wei": 0, "operator_fee_wei": 0}
+
+
+@pytest.mark.parametrize(
+    ("command", "given"),
+    [
+        ("l1", {"--fork": "cancun", "--usage": "usage.csv", "--base-fee": "7", "--excess-blob-gas": "0"}),
+        ("rollup", {"--stack": "op", "--fork": "fjord", "--tx": "facade", "--l1-base-fee": "1"}),
+        ("calldata", {"--data": "00"}),
+    ],
+)
+def test_each_option_that_is_needed_is_missed(usage: Path, command: str, given: dict[str, str]) -> None:
+    for missing in given:
+        options = [word for name, value in given.items() if name != missing for word in (name, value)]
+        result = l2sim("fees", command, *options)
+        assert result.exit_code == 2
+        assert f"Missing option '{missing}'" in result.stderr
+        assert result.stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,8 @@ def _split(line: str) -> list[tuple[int, str]]:
     cells = []
     column = 1
     for cell in line.split(","):
-        cells.append((column + len(cell) - len(cell.lstrip()), cell.strip().strip('"')))
+        text = cell.strip()
+        quoted = len(text) > 1 and text[0] == text[-1] == '"'
+        cells.append((column + len(cell) - len(cell.lstrip()), text[1:-1] if quoted else text))
         column += len(cell) + 1
     return cells

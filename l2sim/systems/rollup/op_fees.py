@@ -14,7 +14,7 @@ from l2sim.systems.rollup.fastlz import fastlz_length
 from l2sim.systems.rollup.fees import GAS_PER_BYTE, l1_data_fee, l1_gas
 
 DEPOSIT_TYPE: Final = 0x7E
-"""First byte of a deposit: it comes from L1 already, so it pays for no data."""
+"""First byte of a deposit: it comes from L1 already, so it pays for no data, and no operator fee (Isthmus)."""
 SIGNATURE_BYTES: Final = 68
 """Bytes that an unsigned transaction is taken to lack, none of them zero."""
 SCALAR_DIVISOR: Final = 10**6
@@ -108,7 +108,7 @@ def data_cost(transaction: bytes, fork: OpFork, parameters: L1FeeParameters) -> 
     """
     if not transaction:
         raise ValueError("transaction must have at least one byte (got none)")
-    if transaction[0] == DEPOSIT_TYPE:
+    if is_deposit(transaction):
         return DataCost(0, 0)
     formula, prices = fork.data_formula, parameters
     if formula is DataFormula.FJORD:
@@ -123,6 +123,11 @@ def data_cost(transaction: bytes, fork: OpFork, parameters: L1FeeParameters) -> 
     if formula is DataFormula.BEDROCK:
         gas += GAS_PER_BYTE * SIGNATURE_BYTES
     return DataCost(gas, gas * prices.l1_base_fee_wei * prices.scalar // SCALAR_DIVISOR)
+
+
+def is_deposit(transaction: bytes) -> bool:
+    """Whether it comes from L1, and so pays neither for data nor the operator."""
+    return transaction[0] == DEPOSIT_TYPE
 
 
 def calldata_gas(transaction: bytes) -> int:
