@@ -1,6 +1,7 @@
 """Blocks that are thrown out again: the settings, the last blocks of a chain, and when it loses some."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -28,7 +29,8 @@ class ReorgConfig(Config):
     deeper: float = Field(default=0.1, ge=0, lt=1)
     """Chance that a reorganisation of some depth reaches one block deeper."""
     max_depth: int = Field(default=3, ge=1, le=100)
-    """The deepest one, in blocks; must be below what makes a block final."""
+    """The deepest one, in blocks; must be below what makes a block final. One that would reach a final block, where
+    slots were missed, stops above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class KeptBlocks(Generic[Content]):
     def pop(self, depth: int) -> list[KeptBlock[Content]]:
         """Throw the last `depth` blocks out, and return them from the lowest on."""
         return [self.blocks.pop() for _ in range(depth)][::-1]
+
+    def forget_while(self, is_final: Callable[[KeptBlock[Content]], bool]) -> None:
+        """Keep the lowest blocks no longer, as far up as they are final: no reorganisation reaches them any more."""
+        while self.blocks and is_final(self.blocks[0]):
+            self.blocks.popleft()
 
     def clear(self) -> None:
         """No block made so far can be thrown out any more."""

@@ -214,6 +214,36 @@ def test_who_waits_for_finality_gets_the_receipt_that_holds() -> None:
     assert all(blocks[receipt.height] == receipt.time_ns for receipt in final)
 
 
+def test_no_reorganisation_reaches_a_final_block_however_many_slots_are_missed() -> None:
+    settings = {
+        "missed_slot_rate": 0.9, "slots_per_epoch": 4, "finality_epochs": 2,
+        "reorgs": {"probability": 0.5, "deeper": 0.9, "max_depth": 7},
+    }  # fmt: skip
+    environment, chain, recorder = ethereum(**settings)
+    safe: list[tuple[int, Receipt]] = []
+    for number in range(60):
+        way = SafeReceipt(chain, lambda receipt: safe.append((environment.now, receipt)))
+        way.submit(ethereum_tx(number, sender=1, nonce=number))
+        environment.run_until(environment.now + 24 * NS_PER_S)
+    environment.run_until(environment.now + 10_000 * NS_PER_S)
+    columns = recorder.blocks.columns
+    lost = [
+        (time_ns, gone_ns)
+        for time_ns, gone_ns in zip(columns["time_ns"], columns["orphaned_ns"], strict=True)
+        if gone_ns is not None
+    ]
+    assert len(lost) > 20
+    # Final two epochs after the first epoch's start at or after the block's slot.
+    finals = [(-(-time_ns // (48 * NS_PER_S)) + 2) * 48 * NS_PER_S for time_ns, _ in lost]
+    assert all(gone_ns < final_ns for (_, gone_ns), final_ns in zip(lost, finals, strict=True))
+    assert len(safe) == 60
+    assert chain.pending == 0
+    blocks = {int(block["height"]): block["time_ns"] for block in kept(recorder)}
+    assert all(blocks[receipt.height] == receipt.time_ns for _, receipt in safe)
+    # Whoever waits to be safe is told when its block is final, if so many blocks on top come later.
+    assert all(told_ns <= max(chain.final_ns(receipt), receipt.time_ns) for told_ns, receipt in safe)
+
+
 def test_demand_of_a_trace_comes_row_by_row_and_again_from_the_first(tmp_path: Path) -> None:
     file = tmp_path / "demand.csv"
     file.write_text("note,gas,blobs,base_fee_wei\na,800000,3,1000000000\nb,4000000,0,1000000000\nc,80,1,1000000000\n")

@@ -8,6 +8,7 @@ import pytest
 
 from l2sim.crypto.work import Work
 from l2sim.engine import NS_PER_S, Environment
+from l2sim.l1.base import Purpose, Receipt
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.outage_config import OutageConfig
@@ -17,7 +18,7 @@ from l2sim.systems.rollup.settlement.config import CommitteeConfig
 from l2sim.systems.rollup.settlement.optimistic import OptimisticSettlement
 from l2sim.systems.rollup.settlement.provers import Provers
 from l2sim.systems.rollup.settlement.validity import ValiditySettlement
-from tests.support.rollup import config, live, random_load, rollup
+from tests.support.rollup import config, let_out, live, onboard, pay_all, random_load, rollup
 
 DAY_NS = 86_400 * NS_PER_S
 PROVEN = {"kind": "validity", "proof_s": 600, "provers": 4}
@@ -48,11 +49,42 @@ def test_a_lying_proposer_loses_its_bonds_and_users_leave_a_little_later(depth: 
     assert dispute.resolved_ns - dispute.begun_ns < 7 * DAY_NS
     assert system.settlement.bonded_wei == 0
     assert system.left
-    # The batches of the lie are final a window after the proposal that took its place, the others after their blocks.
-    pairs = zip(times(built, "included_ns"), times(built, "final_ns"), strict=True)
-    waits = [(end_ns - start_ns) / NS_PER_S for start_ns, end_ns in pairs]
-    assert max(waits) > 604_800
-    assert min(waits) == 604_800
+    # Batches are final a window after the proposal that holds: those of the lie after the one that took its place.
+    proposed = [time_ns / NS_PER_S - 604_800 for time_ns in times(built, "final_ns")]
+    included = [time_ns / NS_PER_S for time_ns in times(built, "included_ns")]
+    lie = 600 * (included[0] // 600 + 1) + 12
+    first = [proposal for proposal, time in zip(proposed, included, strict=True) if time < lie]
+    assert set(first) == {lie + 600}
+    assert proposed == [max(lie + 600, 600 * (time // 600 + 1) + 12) for time in included]
+
+
+def test_a_batch_is_final_and_a_withdrawal_paid_a_window_after_the_next_proposal() -> None:
+    settlement = {"kind": "optimistic", "proposal_interval_s": 3_600, "challenge_window_s": 86_400}
+    system, built = rollup(load(), settlement=settlement, batcher={"max_interval_s": 300}, end_s=10 * 86_400)
+    onboard(system, built)
+    pay_all(system, built)
+    asked_s = built.environment.now / NS_PER_S
+    paid: list[float] = []
+    left = system.bridge._account.send
+
+    def send(sender: int, purpose: Purpose, gas: int, included: Any, **rest: Any) -> None:
+        def noted(receipt: Receipt) -> None:
+            if purpose is Purpose.EXIT:
+                paid.append(receipt.time_ns / NS_PER_S)
+            included(receipt)
+
+        left(sender, purpose, gas, noted, **rest)
+
+    system.bridge._account.send = send  # type: ignore[method-assign]
+    let_out(system, built)
+    included = np.array(times(built, "included_ns")) / NS_PER_S
+    final = np.array(times(built, "final_ns")) / NS_PER_S
+    # A proposal is sent on the beat after the batch's block and is in the next slot's block.
+    proposed = 3_600 * (included // 3_600 + 1) + 12
+    assert (final == proposed + 86_400).all()
+    # Proven in the slot after the proposal's, claimed in the one after the window.
+    assert sorted(set(paid)) == [proposed[-1] + 12, proposed[-1] + 12 + 86_400 + 12]
+    assert 86_400 < paid[-1] - asked_s < 86_400 + 3_600 + 300 + 5 * 12
 
 
 def test_who_lies_twice_about_the_same_batches_loses_twice() -> None:
@@ -273,6 +305,30 @@ def test_a_provider_pays_at_once_for_a_fee_as_far_as_its_capital_goes() -> None:
     assert 0 < poor.provider.business.exits < 12
     assert poor.provider.business.refused > 0
     assert poor.bridge.claimed.all()
+
+
+def test_a_withdrawal_that_a_provider_bought_and_gives_up_is_its_loss_and_no_users() -> None:
+    fast = {"capital_usd": 10**6, "fee_bips": 10}
+    system, built = rollup(load(), settlement={"kind": "optimistic"}, fast_exits=fast)
+    onboard(system, built)
+    pay_all(system, built)
+    open_exits = system.bridge.exits_open
+
+    def dear(batch: Any) -> None:
+        built.chains["eth"].base_fee_wei = 10**18  # type: ignore[attr-defined]  # an EthereumChain
+        open_exits(batch)
+
+    system.settlement._on_exits = dear
+    let_out(system, built)
+    provider = system.provider
+    assert provider is not None
+    assert provider.business.exits == 12
+    assert provider.business.lost_wei == provider.lent_wei > 0
+    members = system.membership()
+    assert (members.went_out, members.stranded) == (12, 0)
+    assert system.economics.operator_costs_usd == pytest.approx(provider.lent_wei / 1e18 * 4_000, rel=1e-9)
+    assert system.audit().in_flight > provider.lent_wei  # it lies in the bridge for ever
+    system.audit().check("left")
 
 
 @pytest.mark.parametrize(

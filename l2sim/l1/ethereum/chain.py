@@ -49,6 +49,7 @@ class Header:
 class MadeBlock:
     """A block that a reorganisation may still throw out: the header it builds on, and what is in it."""
 
+    time_ns: int
     parent: Header | None
     filling: Filling
     fees: tuple[tuple[int, int], ...]
@@ -229,15 +230,21 @@ class EthereumChain(Ledger):
         lies on an epoch's first slot. A checkpoint is justified one epoch later and final two epochs later
         if everybody votes, as is assumed here: 64 to 95 slots after the block, 12.8 to 19.0 minutes.
         """
-        slot = receipt.time_ns // self._slot_ns
+        return self._final_at_ns(receipt.time_ns)
+
+    def _final_at_ns(self, time_ns: int) -> int:
+        slot = time_ns // self._slot_ns
         checkpoint = -(-slot // self.config.slots_per_epoch)
         return (checkpoint + self.config.finality_epochs) * self.config.slots_per_epoch * self._slot_ns
 
     @property
     def pending(self) -> int:
         """Transactions of the system that wait for a block, or for theirs to be safe from a reorganisation."""
-        unsafe = 0 if self._kept is None else sum(len(block.filling.filling.included) for block in self._kept.blocks)
-        return len(self._mempool) + unsafe
+        if self._kept is None:
+            return len(self._mempool)
+        now = self._environment.now
+        unsafe = [made.filling for made in self._kept.blocks if self._final_at_ns(made.filling.time_ns) > now]
+        return len(self._mempool) + sum(len(made.filling.included) for made in unsafe)
 
     def _start_excess(self) -> int:
         if self.config.initial_excess_blob_gas is not None:
@@ -316,6 +323,7 @@ class EthereumChain(Ledger):
                 self._background.arrive(self.base_fee_wei, self.blob_base_fee_wei, slots)
         else:
             if self._kept is not None:
+                self._kept.forget_while(lambda block: self._final_at_ns(block.filling.time_ns) <= now)
                 depth = self._kept.draw_depth()
                 if depth:
                     self._throw_out(self._kept.pop(depth))
@@ -378,7 +386,7 @@ class EthereumChain(Ledger):
             transactions_root=ethereum_root(self._leaves(height, filling)),
         )
         if self._kept is not None:
-            self._kept.add(KeptBlock(row, MadeBlock(parent, filling, tuple(fees))))
+            self._kept.add(KeptBlock(row, MadeBlock(now, parent, filling, tuple(fees))))
         self._grow(receipts)
 
     def _throw_out(self, lost: list[KeptBlock[MadeBlock]]) -> None:

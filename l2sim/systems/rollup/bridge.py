@@ -69,7 +69,8 @@ class Bridge:
         self._claiming_wei = 0
         """In last steps of withdrawals, on their way into a block."""
         self.abandoned_wei = 0
-        """In withdrawals whose next step costs more than they carry; it stays in `exiting_wei` as well."""
+        """In users' withdrawals whose next step costs more than they carry; it stays in `exiting_wei` as well. Those
+        that a provider has bought are its loss."""
         users = len(accounts)
         self.came_in: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
         """Users whose deposit was credited. Those whose funds do not pay for a deposit make none."""
@@ -200,9 +201,7 @@ class Bridge:
             self._fail(leaving)
             return
         if stuck or self._account.most_cost_wei(gas) > leaving.amount_wei:
-            self.abandoned_wei += leaving.amount_wei
-            self._exits -= 1
-            self._account.tell_if_quiet()
+            self._give_up(leaving)
             return
 
         claimed_wei = leaving.amount_wei if is_last else 0
@@ -222,7 +221,7 @@ class Bridge:
                 if leaving.lent_wei is not None and self._provider is not None:
                     self._provider.came_back(leaving.lent_wei)
             else:
-                self._wait(wait_ns, lambda: self._take_step(leaving))
+                self._wait(receipt.time_ns + wait_ns, lambda: self._take_step(leaving))
 
         sender, purpose = leaving.user, Purpose.EXIT
         if leaving.lent_wei is not None and self._provider is not None:
@@ -234,7 +233,15 @@ class Bridge:
         lost_wei = min(leaving.amount_wei, self.missing_wei)
         self.lost_wei += lost_wei
         self.exiting_wei -= lost_wei
-        self.abandoned_wei += leaving.amount_wei - lost_wei
+        leaving.amount_wei -= lost_wei
+        self._give_up(leaving, lost_wei)
+
+    def _give_up(self, leaving: Exit, stolen_wei: int = 0) -> None:
+        """A withdrawal that goes no further; `stolen_wei` of what it carried is stolen, the rest lies in the bridge."""
+        if leaving.lent_wei is not None and self._provider is not None:
+            self._provider.lose(leaving.lent_wei, stolen_wei)
+        else:
+            self.abandoned_wei += leaving.amount_wei
         self._exits -= 1
         self._account.tell_if_quiet()
 
@@ -256,9 +263,9 @@ class Bridge:
             time_ns=self._world.environment.now, measure="stolen_eth", value=taken_wei / WEI_PER_ETH
         )
 
-    def _wait(self, wait_ns: int, then: Callable[[], object]) -> None:
-        due_ns = self._world.environment.now + wait_ns
-        self._waits_ns.append(due_ns)  # all waits are equally long, so they end in their order
+    def _wait(self, due_ns: int, then: Callable[[], object]) -> None:
+        due_ns = max(due_ns, self._world.environment.now)
+        self._waits_ns.append(due_ns)  # all waits are equally long, so they end in the order of their blocks
 
         def over() -> None:
             self._waits_ns.popleft()

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from l2sim.l1.base import Purpose, Receipt
-from l2sim.money import CENTS_PER_USD, WEI_PER_ETH
-from l2sim.systems.base import World
+from l2sim.money import CENTS_PER_USD, WEI_PER_ETH, Asset
+from l2sim.systems.base import Economics, World
 from l2sim.systems.rollup.l1_account import L1Account
 from l2sim.systems.rollup.settlement.config import FastExitConfig
 
@@ -21,15 +21,20 @@ class Business:
     """Fees kept."""
     refused: int = 0
     """Users who wanted and did not get it: no capital left, or not worth it."""
+    lost_wei: int = 0
+    """Paid out for withdrawals that never come back: given up on the way, or stolen by a lie."""
 
 
 class LiquidityProvider:
     """Has a stated capital and lends it out exit by exit; its L1 transactions are an operator's."""
 
-    def __init__(self, config: FastExitConfig, world: World, account: L1Account, sender: int) -> None:
+    def __init__(
+        self, config: FastExitConfig, world: World, account: L1Account, sender: int, economics: Economics
+    ) -> None:
         self._config = config
         self._world = world
         self._account = account
+        self._economics = economics
         self.sender = sender
         """Its number as a sender on L1."""
         self._takers = world.streams.get("rollup/fast exits")
@@ -62,3 +67,12 @@ class LiquidityProvider:
     def came_back(self, lent_wei: int) -> None:
         """A withdrawal that was paid out has come through the bridge."""
         self.lent_wei -= lent_wei
+
+    def lose(self, lent_wei: int, stolen_wei: int = 0) -> None:
+        """A withdrawal that was paid out never comes through the bridge; what it lent stays out.
+
+        `stolen_wei` of it is in the books as stolen already; the rest is a cost of the provider's.
+        """
+        self.business.lost_wei += lent_wei
+        own_wei = max(0, lent_wei - stolen_wei)
+        self._economics.operator_costs_usd += self._world.prices.to_usd(Asset.ETH, own_wei)

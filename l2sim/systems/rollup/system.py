@@ -45,8 +45,8 @@ class RollupSystem(PaymentSystem):
     """Payments as L2 transfers.
 
     Assured: the sequencer has confirmed the payment's block. Included: the batch with that block is on L1, all of
-    it. L1 final: so is the L1 block of its last part. Final: the challenge window after inclusion is over, or the
-    block with the batch's proof is final.
+    it. L1 final: so is the L1 block of its last part. Final: the challenge window of the first honest proposal of a
+    state with it is over, or the block with the batch's proof is final.
     """
 
     kind = "rollup"
@@ -89,7 +89,7 @@ class RollupSystem(PaymentSystem):
         """Whether the operator is gone, and the state back at what L1 bears out."""
         self.provider: LiquidityProvider | None = None
         if config.fast_exits is not None:
-            self.provider = LiquidityProvider(config.fast_exits, world, account, users + 3)
+            self.provider = LiquidityProvider(config.fast_exits, world, account, users + 3, self.economics)
             self.bridge.buys(self.provider)
         self._escape = config.escape
         if config.escape is not None:

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
-from l2sim.engine import Call
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.systems.base import World
@@ -41,7 +40,7 @@ class Settlement(ABC):
 
     @abstractmethod
     def abandon(self) -> None:
-        """The operator is gone for good: nothing more is proposed or proven, and nobody waits for it."""
+        """The operator is gone for good: nobody waits for it any more."""
 
     @property
     @abstractmethod
@@ -63,8 +62,8 @@ class Settlement(ABC):
         """What operators have in bonds now."""
         return 0
 
-    def _finish_at(self, batch: Batch, time_ns: int) -> Call:
-        return self._world.environment.call_at(max(time_ns, self._world.environment.now), self._finish, batch, time_ns)
+    def _finish_at(self, batch: Batch, time_ns: int) -> None:
+        self._world.environment.call_at(max(time_ns, self._world.environment.now), self._finish, batch, time_ns)
 
     def _finish(self, batch: Batch, time_ns: int) -> None:
         self._unfinal -= 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from l2sim.engine import Call, ns
+from l2sim.engine import ns
 from l2sim.errors import InvariantError
 from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
@@ -20,13 +20,16 @@ WEI_PER_ETHER = 10**18
 
 
 class OptimisticSettlement(Settlement):
-    """The state after each batch is proposed at intervals; a batch is final a challenge window after its block.
+    """The state after the batches on L1 is proposed at intervals; they are final a challenge window after its block.
 
     A withdrawal is proven against a proposal on L1 and claimed a window later. With disputes, a watcher executes every
     batch again and compares roots. Where a proposer lies, the watcher opens a dispute; nobody proves withdrawals
     against the lie, the batches are proposed anew at the next beat, and their window begins with that proposal. A lie
     that the watcher does not see within the window, or whose dispute it loses, stands: the proposer proves what it
     gave itself and takes it out of the bridge when its window is over.
+
+    Anybody may propose (OP Stack since its fault-proof games of June 2024): when the operator is gone, others do so in
+    its place.
     """
 
     def __init__(
@@ -50,8 +53,6 @@ class OptimisticSettlement(Settlement):
         self._proposals = 0
         self._proposing = False
         """Whether a proposal is on its way into a block."""
-        self._ends: dict[int, Call] = {}
-        """The end of each batch's window, by batch."""
         self._operators = {LIAR: operator, WATCHER: watcher}
         self._replay = None if config.disputes is None else Replay()
         self._challenges: list[Challenge] = []
@@ -61,15 +62,13 @@ class OptimisticSettlement(Settlement):
         self._robberies = 0
         """Lies that stand, and are not paid out yet."""
         self._claims_ns: list[int] = []
-        self._stopped = False
         self.disputes: list[Dispute] = []
         """Disputes begun so far, in order."""
 
     def batch_included(self, batch: Batch, receipt: Receipt) -> None:
-        """Have the state after the batch proposed on the next beat; it is final after the window."""
+        """Have the state after the batch proposed on the next beat; it is final a window after that."""
+        del receipt
         self._unfinal += 1
-        final_ns = max(receipt.time_ns + self._window_ns, self._chain.final_ns(receipt))
-        self._ends[batch.number] = self._finish_at(batch, final_ns)
         self._unproposed.append(batch)
         self._propose_soon()
 
@@ -84,8 +83,6 @@ class OptimisticSettlement(Settlement):
         batches = sorted(self._unproposed, key=lambda batch: batch.number)
         self._unproposed = []
         self._proposal_ns = None
-        if self._stopped:
-            return
         if self._replay is not None and self._proposing:
             self._unproposed = batches  # whether the last one holds decides what this one builds on
             self._propose_soon()
@@ -103,9 +100,9 @@ class OptimisticSettlement(Settlement):
         del number
         self._proposing = False
         self._watch(batches)
+        final_ns = max(receipt.time_ns + self._window_ns, self._chain.final_ns(receipt))
         for batch in batches:
-            if batch.number not in self._ends:  # proposed again after a lie: its window begins now
-                self._ends[batch.number] = self._finish_at(batch, receipt.time_ns + self._window_ns)
+            self._finish_at(batch, final_ns)
             self._on_exits(batch)
 
     def _watch(self, batches: list[Batch]) -> None:
@@ -141,10 +138,6 @@ class OptimisticSettlement(Settlement):
         )  # fmt: skip
         self._challenges.append(challenge)
         self.disputes.append(challenge.record)
-        for batch in batches:
-            end = self._ends.pop(batch.number, None)
-            if end is not None:  # else it waits since an earlier lie, and has none
-                end.cancel()
         self._unproposed += batches
         self._propose_soon()
 
@@ -184,8 +177,7 @@ class OptimisticSettlement(Settlement):
         self._operator.send(self._config.prove_gas, proven, data=bytes(EXIT_DATA_BYTES))
 
     def abandon(self) -> None:
-        """Propose nothing any more; batches that are on L1 become final all the same."""
-        self._stopped = True
+        """Nothing ends: others propose what is on L1."""
 
     @property
     def idle(self) -> bool:
