@@ -151,8 +151,12 @@ def manifest_of(
     points: list[dict[str, Any]],
     replications: Mapping[str, Any],
     figures: bool,
+    inputs: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The manifest of a sweep: everything that decides what its runs are, and nothing else."""
+    """The manifest of a sweep: everything that decides what its runs are, and nothing else.
+
+    `inputs` has the SHA-256 of every file that its scenarios read, by its path.
+    """
     return {
         "kind": "sweep",
         "schema": MANIFEST_SCHEMA,
@@ -160,6 +164,7 @@ def manifest_of(
         "results_schema": SCHEMA_VERSION,
         "scenario": dict(scenario),
         "scenario_sha256": scenario_sha256,
+        "inputs": dict(inputs),
         "design": design,
         "keys": keys,
         "points": points,
@@ -227,6 +232,7 @@ _WORDS = {
     "keys": "it varies other keys",
     "design": "its design differs",
     "points": "its points differ",
+    "inputs": "a file that it reads has changed since",
     "replications": "its replications differ",
     "figures": "it was begun with the other choice of --figures/--no-figures",
     "l2sim": "it was begun with another version of l2sim",

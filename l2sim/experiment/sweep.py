@@ -22,7 +22,7 @@ from l2sim.experiment.tables import Systems, collect, interval_table, sweep_tabl
 from l2sim.experiment.verdicts import ladder_of, verdicts_of
 from l2sim.report.verdicts import Rung, Verdict
 from l2sim.results.folder import read_run
-from l2sim.scenario.schema import Scenario, resolved, scenario_sha256
+from l2sim.scenario.schema import Scenario, content_digests, resolved, scenario_sha256
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -276,6 +276,7 @@ def sweep(
         points=[{"values": point.values, "scenario_sha256": scenario_sha256(point.scenario)} for point in points],
         replications={"count": begun, "until": None if until is None else until.to_dict()},
         figures=figures,
+        inputs=content_digests([scenario, *(point.scenario for point in points)]),
     )
     path = Path(out) if out is not None else Path("sweeps") / f"{scenario.name}-{_hash(manifest)[:12]}"
     if isinstance(executor, str):

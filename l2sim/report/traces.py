@@ -44,7 +44,7 @@ def _panel(axes: Axes, width: float, height: float, names: dict[str, str]) -> di
     return {
         "box": [round(value, 2) for value in place],
         "title": axes.get_title(loc="left") or axes.get_title(),
-        "x": _axis(axes.get_xlabel(), axes.get_xscale(), axes.get_xlim()),
+        "x": _axis(axes.get_xlabel(), axes.get_xscale(), axes.get_xlim()) | _words(axes),
         "y": _axis(axes.get_ylabel(), axes.get_yscale(), axes.get_ylim()),
         "lines": _lines(axes, names),
         "bars": _bars(axes, place),
@@ -55,6 +55,16 @@ def _axis(label: str, scale: str, limits: tuple[float, float]) -> dict[str, Any]
     return {"label": label, "log": scale == "log", "limits": [_short(limit) for limit in limits]}
 
 
+def _words(axes: Axes) -> dict[str, Any]:
+    """What stands at 0, 1, 2 ... of an axis of words."""
+    at: dict[float, str] = {}
+    for line in axes.lines:
+        written: Any = line.get_xdata()
+        if any(isinstance(one, str) for one in written):
+            at |= dict(zip(np.asarray(line.get_xdata(orig=False), np.float64).tolist(), map(str, written), strict=True))
+    return {"words": [word for _, word in sorted(at.items())]} if at else {}
+
+
 def _lines(axes: Axes, names: dict[str, str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     errors = {id(line) for container in axes.containers for line in _error_marks(container)}
@@ -63,7 +73,7 @@ def _lines(axes: Axes, names: dict[str, str]) -> list[dict[str, Any]]:
         name = _name_of(axes, line)
         if name is None and names.get(colour) not in {one["name"] for one in found}:
             name = names.get(colour)
-        x, y = (np.asarray(values, np.float64).tolist() for values in (line.get_xdata(), line.get_ydata()))
+        x, y = (np.asarray(values, np.float64).tolist() for values in (line.get_xdata(orig=False), line.get_ydata()))
         if name is None or not x or id(line) in errors:
             continue
         points = [(a, b) for a, b in zip(x, y, strict=True) if math.isfinite(a) and math.isfinite(b)]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -246,14 +246,26 @@ def input_digests(scenario: Scenario) -> dict[str, dict[str, str]]:
 
     Of a folder, the digest is that of its files' names and digests in order of name.
     """
-    found: dict[str, dict[str, str]] = {}
-    values = scenario.model_dump(mode="json")
+    return {
+        ".".join(map(str, key_path)): {"path": written, "sha256": _file_sha256(path)}
+        for key_path, written, path in _inputs(scenario)
+    }
+
+
+def content_digests(scenarios: Iterable[Scenario]) -> dict[str, str]:
+    """The SHA-256 of every file that any of these scenarios reads, by its path as written; each is read once."""
+    paths = {written: path for scenario in scenarios for _, written, path in _inputs(scenario)}
+    return {written: _file_sha256(path) for written, path in sorted(paths.items())}
+
+
+def _inputs(scenario: Scenario) -> Iterator[tuple[KeyPath, str, Path]]:
+    """Each key that names a file, in order, with the path as written and where that is."""
+    values = scenario.model_dump(mode="json") if scenario._written_paths else {}
     for key_path, written in sorted(scenario._written_paths.items()):
         resolved_path: Any = values
         for part in key_path:
             resolved_path = resolved_path[part]
-        found[".".join(map(str, key_path))] = {"path": written, "sha256": _file_sha256(Path(resolved_path))}
-    return found
+        yield key_path, written, Path(resolved_path)
 
 
 def _file_sha256(path: Path) -> str:

@@ -39,7 +39,9 @@ def made_up_folder(path: Path) -> tuple[SweepFolder, list[Point]]:
     """Take or go on with the folder of a sweep whose runs are made up."""
     values = [{"point": number} for number in range(MADE_UP_POINTS)]
     points = [{"values": value, "scenario_sha256": f"sha of {number}"} for number, value in enumerate(values)]
-    manifest = manifest_of({"name": "made-up"}, "sha", "list", ["point"], points, {"count": 1, "until": None}, False)
+    manifest = manifest_of(
+        {"name": "made-up"}, "sha", "list", ["point"], points, {"count": 1, "until": None}, False, {}
+    )
     folder = SweepFolder.begin(path, manifest, resume=True)
     return folder, [Point(number, value, None) for number, value in enumerate(values)]  # type: ignore[arg-type]
 

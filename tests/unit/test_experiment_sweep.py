@@ -158,6 +158,31 @@ def test_a_folder_of_a_different_sweep_is_refused(tmp_path: Path, change: dict[s
     assert sweep_bytes(folder) == before
 
 
+def test_a_sweep_does_not_go_on_with_a_demand_file_that_has_changed(tmp_path: Path) -> None:
+    trace = tmp_path / "demand.csv"
+    trace.write_text("gas,blobs\n20000000,3\n40000000,9\n")
+    settings = {"l1": {"ethereum": {"kind": "ethereum", "background": {"trace_path": str(trace)}}}}
+    scenario = varied(tiny(), {"l1": {**tiny().model_dump(mode="json")["l1"], **settings["l1"]}})
+    folder = tmp_path / "sweep"
+    one: dict[str, Any] = {"workload.users": [6]}
+    usual: dict[str, Any] = {"out": folder, "executor": "serial", "figures": False, "resume": True}
+    sweep(scenario, one, **usual)
+    before = sweep_bytes(folder)
+    sweep(scenario, one, **usual)
+    trace.write_text("gas,blobs\n20000000,3\n40000000,8\n")
+    with pytest.raises(ResultsError, match="holds a different sweep \\(a file that it reads has changed since\\)"):
+        sweep(scenario, one, **usual)
+    assert sweep_bytes(folder) == before
+    # A file that only one point reads counts as well.
+    other = tmp_path / "other.csv"
+    other.write_text("gas,blobs\n30000000,1\n")
+    paths: dict[str, Any] = {"l1.ethereum.background.trace_path": [str(trace), str(other)]}
+    sweep(scenario, paths, **{**usual, "out": tmp_path / "paths"})
+    other.write_text("gas,blobs\n30000000,2\n")
+    with pytest.raises(ResultsError, match="a file that it reads has changed"):
+        sweep(scenario, paths, **{**usual, "out": tmp_path / "paths"})
+
+
 def test_a_folder_that_is_no_sweep_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("mine")
     for resume in (False, True):

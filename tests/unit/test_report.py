@@ -121,6 +121,18 @@ def test_a_figures_data_is_that_of_its_lines(name: str) -> None:
             assert any(np.allclose(np.asarray(one.get_ydata(), float), line["y"], rtol=1e-5) for one in drawn)
 
 
+def test_an_axis_of_words_says_them() -> None:
+    figure = Figure()
+    axes = figure.subplots()
+    axes.errorbar(["cancun", "bpo2"], [2.0, 3.0], yerr=[0.1, 0.2], label="rollup")
+    (panel,) = traces(figure)["panels"]
+    assert panel["x"]["words"] == ["cancun", "bpo2"]
+    assert [(line["name"], line["x"], line["y"]) for line in panel["lines"]] == [("rollup", [0, 1], [2.0, 3.0])]
+    axes.clear()
+    axes.plot([1, 2], [2.0, 3.0], label="rollup")
+    assert "words" not in traces(figure)["panels"][0]["x"]
+
+
 def test_the_money_of_a_network_is_that_of_the_balances() -> None:
     result = small_result()
     (network,) = networks(result)

@@ -41,6 +41,7 @@
 
   // Figures: values under the pointer, or under a ruler moved by the arrow keys; their data as CSV.
   const short = (x) => (x !== 0 && (Math.abs(x) >= 1e6 || Math.abs(x) < 1e-3) ? x.toExponential(3) : String(Number(x.toPrecision(4))));
+  const told = (axis, x) => (axis.words ? axis.words[Math.max(0, Math.min(axis.words.length - 1, Math.round(x)))] : x);
   const share = (axis, x) => {
     const [low, high] = axis.limits;
     return axis.log ? Math.log(x / low) / Math.log(high / low) : (x - low) / (high - low);
@@ -97,7 +98,7 @@
       }
       if (!panel.lines.length) return hide();
       const here = at(panel.x, (x - panel.box[0]) / (panel.box[2] - panel.box[0]));
-      const rows = [[null, `${panel.x.label || "x"}: ${short(here)}`]];
+      const rows = [[null, `${panel.x.label || "x"}: ${panel.x.words ? told(panel.x, here) : short(here)}`]];
       panel.lines.forEach((line) => {
         const i = nearest(line, here, panel.x);
         if (i >= 0) rows.push([line.colour, `${line.name}: ${short(line.y[i])}`]);
@@ -133,7 +134,7 @@
       const rows = ["panel,series,x,y"];
       data.panels.forEach((panel, i) => {
         const name = quoted(panel.title || panel.y.label || String(i + 1));
-        panel.lines.forEach((line) => line.x.forEach((x, j) => rows.push(`${name},${quoted(line.name)},${x},${line.y[j]}`)));
+        panel.lines.forEach((line) => line.x.forEach((x, j) => rows.push(`${name},${quoted(line.name)},${quoted(String(told(panel.x, x)))},${line.y[j]}`)));
         panel.bars.forEach((bar) => rows.push(`${name},${quoted(bar.name)},${quoted(bar.of)},${bar.value}`));
       });
       const link = document.createElement("a");
