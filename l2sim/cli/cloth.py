@@ -37,7 +37,7 @@ def cloth(
     Files plain, .gz or .xz; `l2sim topology convert --to cloth` makes networks. Writes payments_output.csv and
     cloth_output.json as CLoTH has them, and summary.json.
     """
-    from l2sim.results.folder import refuse_existing
+    from l2sim.results.partial import refuse_existing
     from l2sim.systems.lightning.cloth.output import PAYMENTS_FILE, write_results
     from l2sim.systems.lightning.cloth.statistics import totals
     from l2sim.systems.lightning.cloth.tables import Payments, foreseen, read_network, read_payments

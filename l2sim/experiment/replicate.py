@@ -21,7 +21,8 @@ from l2sim.experiment.statistics import Interval, interval, paired_where_known
 from l2sim.experiment.stopping import StoppingRule
 from l2sim.experiment.sweep import Sweep, SweepProgress, Task, compute_run, open_sweep, ordered_systems, sweep
 from l2sim.experiment.tables import Systems, collect
-from l2sim.results.folder import RUN_FILE, canonical_json, read_run, refuse_existing, write_folder
+from l2sim.results.folder import canonical_json, read_run
+from l2sim.results.partial import RUN_FILE, refuse_existing, write_folder
 from l2sim.scenario.schema import Scenario, scenario_sha256
 from l2sim.scenario.variation import single
 

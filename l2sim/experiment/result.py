@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from l2sim.results.data import RunData
-from l2sim.results.folder import write_folder, write_tables
+from l2sim.results.folder import write_tables
+from l2sim.results.partial import write_folder
 from l2sim.results.schema import TABLES
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from l2sim.engine import Streams, ns
 from l2sim.experiment.result import Result
 from l2sim.experiment.steady import scaled, steady_means
 from l2sim.experiment.world import Life, horizon_of, live
-from l2sim.results.folder import refuse_existing
 from l2sim.results.metrics import summarise
+from l2sim.results.partial import refuse_existing
 from l2sim.results.schema import PAYMENTS, SCHEMA_VERSION, TABLES
 from l2sim.results.tables import payments_table, rows_table, stack
 from l2sim.systems.build import share_blobs

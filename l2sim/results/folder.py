@@ -14,8 +14,7 @@ such a name is removed by the next that writes to the same place.
 import errno
 import json
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,52 +23,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from l2sim.errors import ResultsError
-from l2sim.results.partial import partial_folder
+from l2sim.results.partial import RUN_FILE, partial_folder, write_folder
 from l2sim.results.schema import SCHEMA_VERSION, TABLES
-
-RUN_FILE = "run.json"
 
 
 def canonical_json(value: Any) -> str:
     """JSON in one exact form: keys sorted, no NaN, two-space indent, a newline at the end."""
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def refuse_existing(folder: Path, force: bool, mark: str = RUN_FILE) -> None:
-    """Raise ResultsError if `folder` is in the way; with `force` only one that holds `mark` may be replaced."""
-    if not folder.exists():
-        return
-    if not force:
-        raise ResultsError(f"{folder}: exists already; choose another place with --out, or --force to replace it")
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / mark).exists()):
-        raise ResultsError(
-            f"{folder}: is not a run folder: it holds no {mark}, so --force does not replace it; choose another --out"
-        )
-
-
-def write_folder(folder: Path, fill: Callable[[Path], None], *, force: bool = False, mark: str = RUN_FILE) -> None:
-    """Make `folder` by letting `fill` write into a temporary one beside it, then renaming that.
-
-    With `force` it replaces one that holds the file `mark`.
-
-    Raises ResultsError if the place is taken or cannot be written. Whatever `fill` raises leaves nothing behind, and
-    what killed writers of the same folder left is removed.
-    """
-    folder = Path(os.path.realpath(folder))  # a link stays, what it points to is replaced
-    refuse_existing(folder, force, mark)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with partial_folder(folder.parent, folder.name) as partial:
-            fill(partial)
-            if folder.exists():
-                replaced = partial.with_suffix(".replaced")
-                os.replace(folder, replaced)
-                os.replace(partial, folder)
-                shutil.rmtree(replaced)
-            else:
-                os.replace(partial, folder)
-    except OSError as error:
-        raise ResultsError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 def write_tables(folder: Path, run: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> None:

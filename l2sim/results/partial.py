@@ -1,20 +1,63 @@
-"""A temporary folder beside what it will become: gone when its writer is, however the writer ended."""
+"""A folder is written whole or not at all: under a temporary name beside its place, gone when its writer is, however
+the writer ended."""
 
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from l2sim.errors import ResultsError
 
 try:
     import fcntl
 except ImportError:  # Windows, where nothing is taken for left behind
     fcntl = None  # type: ignore[assignment]  # the module is absent there
 
+RUN_FILE = "run.json"
+"""What marks a run folder."""
+
 RANDOM = "[a-z0-9_]{8}"
 """What `tempfile` puts between a prefix and a suffix."""
+
+
+def refuse_existing(folder: Path, force: bool, mark: str = RUN_FILE) -> None:
+    """Raise ResultsError if `folder` is in the way; with `force` only one that holds `mark` may be replaced."""
+    if not folder.exists():
+        return
+    if not force:
+        raise ResultsError(f"{folder}: exists already; choose another place with --out, or --force to replace it")
+    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / mark).exists()):
+        raise ResultsError(
+            f"{folder}: is not a run folder: it holds no {mark}, so --force does not replace it; choose another --out"
+        )
+
+
+def write_folder(folder: Path, fill: Callable[[Path], None], *, force: bool = False, mark: str = RUN_FILE) -> None:
+    """Make `folder` by letting `fill` write into a temporary one beside it, then renaming that.
+
+    With `force` it replaces one that holds the file `mark`.
+
+    Raises ResultsError if the place is taken or cannot be written. Whatever `fill` raises leaves nothing behind, and
+    what killed writers of the same folder left is removed.
+    """
+    folder = Path(os.path.realpath(folder))  # a link stays, what it points to is replaced
+    refuse_existing(folder, force, mark)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with partial_folder(folder.parent, folder.name) as partial:
+            fill(partial)
+            if folder.exists():
+                replaced = partial.with_suffix(".replaced")
+                os.replace(folder, replaced)
+                os.replace(partial, folder)
+                shutil.rmtree(replaced)
+            else:
+                os.replace(partial, folder)
+    except OSError as error:
+        raise ResultsError(f"{folder}: cannot be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from l2sim import Scenario
 from l2sim.experiment.manifest import RunKey, SweepFolder, manifest_of
 from l2sim.experiment.points import Point
 from l2sim.experiment.sweep import Task
-from l2sim.results.folder import write_folder, write_tables
+from l2sim.results.folder import write_tables
+from l2sim.results.partial import write_folder
 from l2sim.results.schema import SCHEMA_VERSION, TABLES
 from l2sim.results.tables import arrow_schema
 from l2sim.scenario import parse_scenario

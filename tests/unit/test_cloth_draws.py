@@ -3,8 +3,21 @@
 import numpy as np
 import pytest
 
-from l2sim.systems.lightning.cloth.draws import after_payments, draw_payments, normal, seeded, uniform, word
+from l2sim.systems.lightning.cloth.draws import draw_payments, make_twister
+from l2sim.systems.lightning.cloth.kernels_draws import after_payments, normal, seed_state, uniform, word
 from l2sim.systems.lightning.cloth.reference import Generator
+
+
+def seeded(seed):
+    state = make_twister()
+    seed_state(state, seed)
+    return state
+
+
+def where_events_begin(seed, nodes, payer, payee):
+    state = make_twister()
+    after_payments(state, seed, nodes, payer, payee, len(payer))
+    return state
 
 
 @pytest.mark.parametrize("seed", [1, 1992, 2**32 - 1])
@@ -33,9 +46,9 @@ def test_events_go_on_where_the_payments_ended():
     assert abs(amount_msat - 100_000).max() < 6_000  # defect D6: a deviation of 1 sat
     assert (np.diff(start_ms) >= 0).all()
     beyond = draw_payments(7, 50, 201, 100.0, 1.0)
-    state = after_payments(7, 50, payer, payee)
+    state = where_events_begin(7, 50, payer, payee)
     assert word(state) // (0xFFFFFFFF // 50) == beyond[0][200]
     other = payee.copy()
     other[150] = (other[150] + 1) % 50
-    assert np.array_equal(after_payments(7, 50, payer, other), seeded(7))
-    assert np.array_equal(after_payments(8, 50, payer, payee), seeded(8))
+    assert np.array_equal(where_events_begin(7, 50, payer, other), seeded(7))
+    assert np.array_equal(where_events_begin(8, 50, payer, payee), seeded(8))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from l2sim.systems.lightning.cloth.kernels import find_route
-from l2sim.systems.lightning.cloth.memory import make_memory, record_failure, record_success
+from l2sim.systems.lightning.cloth.kernels_memory import record_failure, record_success
+from l2sim.systems.lightning.cloth.memory import make_memory
 from l2sim.systems.lightning.cloth.rules import Rules
 from l2sim.systems.lightning.cloth.scratch import make_scratch
 from l2sim.systems.lightning.cloth.search import Belief, search_reference

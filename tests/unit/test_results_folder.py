@@ -16,7 +16,8 @@ import pytest
 from l2sim.errors import ResultsError
 from l2sim.money import Asset
 from l2sim.results.data import RunData
-from l2sim.results.folder import export_csv, read_run, read_table, write_folder, write_tables
+from l2sim.results.folder import export_csv, read_run, read_table, write_tables
+from l2sim.results.partial import write_folder
 from l2sim.results.recorder import Recorder, Rows
 from l2sim.results.schema import BATCHES, CHANNELS, SCHEMA_VERSION, TABLES, tables_of
 from l2sim.results.tables import arrow_schema, payments_table, rows_table, stack
@@ -94,7 +95,7 @@ def test_a_failure_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
 WRITER = """
 import sys, time
 from pathlib import Path
-from l2sim.results.folder import write_folder
+from l2sim.results.partial import write_folder
 
 def fill(partial):
     (partial / "half").write_text("")

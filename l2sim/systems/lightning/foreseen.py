@@ -1,18 +1,13 @@
 """What cannot go well on a channel network, known before the first event."""
 
-from collections.abc import Sequence
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.config import AttachedUsers, Users
+from l2sim.systems.lightning.topology.places import named
 from l2sim.systems.lightning.users import Population
 from l2sim.workload.payments import Workload
-
-NAMED: Final = 5
-"""So many are named, the others counted."""
 
 
 def foreseen(population: Population, users: Users, parts: int, workload: Workload) -> list[str]:
@@ -37,20 +32,6 @@ def foreseen(population: Population, users: Users, parts: int, workload: Workloa
         what = "all channels of the payer or of the payee hold" if parts > 1 else "any channel of payer or payee holds"
         found.append(f"{named('payment', above)} cannot arrive: more than {what}")
     return found
-
-
-def named(what: str, numbers: npt.NDArray[np.intp]) -> str:
-    """The first few by their numbers.
-
-    >>> named("user", np.array([4])), named("user", np.arange(7))
-    ('user 4', 'users 0, 1, 2, 3, 4 and 2 more')
-    """
-    listed: Sequence[int] = numbers[:NAMED].tolist()
-    text = ", ".join(map(str, listed))
-    if len(numbers) == 1:
-        return f"{what} {text}"
-    more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
-    return f"{what}s {text}{more}"
 
 
 def _channels_msat(population: Population, users: Users) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -11,8 +11,8 @@ name  what CLoTH does                                                           
 ====  ========================================================================================  ====================
 D1    "95 %" intervals use the quantile 0.0633 instead of 2.0452: 32 times too narrow           statistics
 D2    the penalty of a failure halves in 24 minutes, not in the hour that was meant             rules.HALF_LIFE_MS
-D3    a success never raises a pair's own probability; a failure counts for every amount        memory, search
-D4    the first route of each payment is searched at time 0, on initial balances                simulation
+D3    a success never raises a pair's own probability; a failure counts for every amount        kernels_memory
+D4    the first route of each payment is searched at time 0, on initial balances                kernels_events
 D5    multi-path is one split into two halves, each kept whatever becomes of the other          kernels_events
 D6    amounts and latencies hardly vary: a normal deviation of 1 sat, of 1 ms                   rules.HOP_MS
 D7    offline is a coin thrown at every hop, not the state of a node                            kernels_events

@@ -12,7 +12,7 @@ from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Whole
 Floats = npt.NDArray[np.float64]
 
 
-@njit(cache=True)
+@njit()
 def rise(
     heap: Int32s, heap_d: Int64s, heap_p: Floats, place_of: Int32s, node: Whole, d: Whole, p: float, place: Whole
 ) -> None:
@@ -32,7 +32,7 @@ def rise(
     place_of[node] = place
 
 
-@njit(cache=True)
+@njit()
 def drop_first(heap: Int32s, heap_d: Int64s, heap_p: Floats, place_of: Int32s, size: Whole) -> None:
     """Take the first node off a heap that had one more than `size`; equal keys change places on the way."""
     node = heap[size]

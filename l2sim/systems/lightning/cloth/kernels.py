@@ -22,11 +22,12 @@ distance of the two: until then its heap is CLoTH's own. After `_TRIES` the sear
 from typing import Final
 
 import numpy as np
+from numba import njit
 
-from l2sim.systems.lightning.cloth import heap, levels, memory
 from l2sim.systems.lightning.cloth.heap import drop_first, rise
+from l2sim.systems.lightning.cloth.kernels_memory import hop_probability, recall
 from l2sim.systems.lightning.cloth.levels import MARK, mark_levels, spread
-from l2sim.systems.lightning.cloth.memory import Memory, hop_probability, recall
+from l2sim.systems.lightning.cloth.memory import Memory
 from l2sim.systems.lightning.cloth.rules import (
     APRIORI,
     ATTEMPT_COST_MSAT,
@@ -41,9 +42,6 @@ from l2sim.systems.lightning.cloth.rules import (
 )
 from l2sim.systems.lightning.cloth.scratch import DEEPEST, NOWHERE, Scratch
 from l2sim.systems.lightning.cloth.tables import Int64s, Network, Whole
-from l2sim.systems.lightning.compiled import compiled
-
-SOURCES: Final = (heap, levels, memory)
 
 _NOT_TOLD: Final = -1
 _WIDER: Final = 2.0  # the next bound, where there is no route within the last
@@ -53,7 +51,7 @@ _FEES_MSAT: Final = 60_000.0  # what the bound allows for fees; below 66 667, se
 _FAR: Final = 3  # level of the nodes that were not reached at first
 
 
-@compiled(*SOURCES)
+@njit()
 def _search(
     network: Network,
     balance_msat: Int64s,
@@ -240,7 +238,7 @@ def _search(
     return length, no_tie
 
 
-@compiled(*SOURCES)
+@njit()
 def find_route(
     network: Network,
     balance_msat: Int64s,

@@ -5,22 +5,33 @@ an event moves past others of its time on the way up and on the way down.
 """
 
 import math
-from typing import Final, NamedTuple, TypeVar
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
+from numba import njit
 
-from l2sim.systems.lightning.cloth import draws, heap, kernels, levels, memory
-from l2sim.systems.lightning.cloth.draws import Twister, normal, uniform
+from l2sim.systems.lightning.cloth.draws import Twister
 from l2sim.systems.lightning.cloth.kernels import find_route
-from l2sim.systems.lightning.cloth.memory import Memory, record_failure, record_success, with_room
-from l2sim.systems.lightning.cloth.rules import HOP_MS, OFFLINE_MS, TIMEOUT_MS, Rules
+from l2sim.systems.lightning.cloth.kernels_draws import after_payments, normal, uniform
+from l2sim.systems.lightning.cloth.kernels_memory import record_failure, record_success
+from l2sim.systems.lightning.cloth.ledger import (
+    EVENTS,
+    LACKS,
+    MEMORY_ROOM,
+    NOTHING,
+    ROUTE_ROOM,
+    ROWS,
+    SEARCHED,
+    USED,
+    WAITING,
+    Course,
+    Ledger,
+    Outages,
+)
+from l2sim.systems.lightning.cloth.memory import Memory
+from l2sim.systems.lightning.cloth.rules import HOP_MS, MAX_HOPS, OFFLINE_MS, TIMEOUT_MS, Rules
 from l2sim.systems.lightning.cloth.scratch import Scratch
-from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Whole
-from l2sim.systems.lightning.compiled import compiled
-
-SOURCES: Final = (draws, heap, kernels, levels, memory)
-Number = TypeVar("Number", bound=np.generic)
+from l2sim.systems.lightning.cloth.tables import Int64s, Network, Whole
 
 # What happens to a payment.
 FIND: Final = 0
@@ -33,101 +44,9 @@ RECEIVE_SUCCESS: Final = 6
 RECEIVE_FAIL: Final = 7
 
 _REFUSED: Final = -1
-UNKNOWN_ROUTE: Final = -2  # in `route_at`: not searched yet
-_MEAN_HOPS: Final = 4  # room for routes at the start, which grows
 
 
-class Ledger(NamedTuple):
-    """Payments as they go: one row each, then the parts of those that are split.
-
-    `first_part` of a payment says where its parts begin, or -1, `next_part` of a part which comes next; `root` of a
-    part is its payment, else -1. `parts`, `held_msat` and `settled` are those of a payment: how many parts it is in,
-    what of them the payee holds, and whether it has taken them.
-
-    Times in ms. `route_at` and `hops` say where the last route stands; 0 hops if there was none.
-    `failed_hop` is `_REFUSED` where the payee refused. `given_up` and `held` are those of parts that are settled
-    together.
-    """
-
-    payer: Int32s
-    payee: Int32s
-    amount_msat: Int64s
-    start_ms: Int64s
-    end_ms: Int64s
-    succeeded: npt.NDArray[np.bool_]
-    timed_out: npt.NDArray[np.bool_]
-    no_balance: Int32s
-    offline: Int32s
-    attempts: Int32s
-    first_part: Int32s
-    route_at: Int64s
-    hops: Int32s
-    hop: Int32s
-    failed_hop: Int32s
-    failed_offline: npt.NDArray[np.bool_]
-    root: Int32s
-    next_part: Int32s
-    parts: Int32s
-    held_msat: Int64s
-    settled: npt.NDArray[np.bool_]
-    given_up: npt.NDArray[np.bool_]
-    held: npt.NDArray[np.bool_]
-
-
-class Outages(NamedTuple):
-    """When nodes are offline: those of node v from `first[v]` to `first[v + 1]`, in ms; `at[v]` is the next one."""
-
-    first: Int64s
-    begin_ms: Int64s
-    end_ms: Int64s
-    at: Int64s
-
-
-class Outcome(NamedTuple):
-    """What a run leaves: the ledger's rows in use, the routes' columns, and counts."""
-
-    rows: Whole
-    route_edge: Int32s
-    route_amount_msat: Int64s
-    events: Whole
-
-
-def make_ledger(payer: Int32s, payee: Int32s, amount_msat: Int64s, start_ms: Int64s, parts: int) -> Ledger:
-    """A ledger of payments not begun, with room to split each into so many parts; 1 splits nothing."""
-    count = len(payer)
-    rows = (1 + parts) * count if parts > 1 else count
-
-    def column(values: npt.NDArray[Number]) -> npt.NDArray[Number]:
-        return np.concatenate((values, np.zeros(rows - count, values.dtype)))
-
-    return Ledger(
-        payer=column(payer),
-        payee=column(payee),
-        amount_msat=column(amount_msat),
-        start_ms=column(start_ms),
-        end_ms=np.zeros(rows, np.int64),
-        succeeded=np.zeros(rows, np.bool_),
-        timed_out=np.zeros(rows, np.bool_),
-        no_balance=np.zeros(rows, np.int32),
-        offline=np.zeros(rows, np.int32),
-        attempts=np.zeros(rows, np.int32),
-        first_part=np.full(rows, -1, np.int32),
-        route_at=np.full(rows, UNKNOWN_ROUTE, np.int64),
-        hops=np.zeros(rows, np.int32),
-        hop=np.zeros(rows, np.int32),
-        failed_hop=np.zeros(rows, np.int32),
-        failed_offline=np.zeros(rows, np.bool_),
-        root=np.full(rows, -1, np.int32),
-        next_part=np.full(rows, -1, np.int32),
-        parts=np.ones(rows, np.int32),
-        held_msat=np.zeros(rows, np.int64),
-        settled=np.zeros(rows, np.bool_),
-        given_up=np.zeros(rows, np.bool_),
-        held=np.zeros(rows, np.bool_),
-    )
-
-
-@compiled(*SOURCES)
+@njit()
 def _push(time: Int64s, what: Int64s, size: Whole, at_ms: Whole, event: Whole) -> None:
     """Add an event to a heap of `size`; it moves past those of its time."""
     place = size
@@ -142,7 +61,7 @@ def _push(time: Int64s, what: Int64s, size: Whole, at_ms: Whole, event: Whole) -
     what[place] = event
 
 
-@compiled(*SOURCES)
+@njit()
 def _drop_first(time: Int64s, what: Int64s, size: Whole) -> None:
     """Take the first event off a heap that had one more than `size`."""
     at_ms = time[size]
@@ -164,42 +83,7 @@ def _drop_first(time: Int64s, what: Int64s, size: Whole) -> None:
     what[place] = event
 
 
-@compiled(*SOURCES)
-def first_routes(
-    network: Network, balance_msat: Int64s, ledger: Ledger, payments: Whole, scratch: Scratch, memory: Memory,
-    rules: Rules,
-    whole: bool,
-) -> tuple[Int32s, Int64s, Whole]:  # fmt: skip
-    """Search the first route of every payment, at time 0 (defect D4); returns the routes' columns and their length."""
-    edges = np.empty(_MEAN_HOPS * payments + 32, np.int32)
-    amounts = np.empty(_MEAN_HOPS * payments + 32, np.int64)
-    used: Whole = 0
-    start = np.int64(0)  # a plain 0 would be a type of its own, and everything below compiled twice
-    for i in range(payments):
-        hops = find_route(
-            network,
-            balance_msat,
-            memory,
-            rules,
-            ledger.payer[i],
-            ledger.payee[i],
-            ledger.amount_msat[i],
-            start,
-            scratch,
-            whole,
-        )
-        if used + hops > len(edges):
-            edges = np.concatenate((edges, np.empty(len(edges), np.int32)))
-            amounts = np.concatenate((amounts, np.empty(len(amounts), np.int64)))
-        edges[used : used + hops] = scratch.route_edge[:hops]
-        amounts[used : used + hops] = scratch.route_amount_msat[:hops]
-        ledger.route_at[i] = used
-        ledger.hops[i] = hops
-        used += hops
-    return edges, amounts, used
-
-
-@compiled(*SOURCES)
+@njit()
 def run_events(
     network: Network,
     balance_msat: Int64s,
@@ -207,28 +91,49 @@ def run_events(
     payments: Whole,
     splits: bool,
     fault_probability: float,
+    seed: Whole,
     random: Twister,
     memory: Memory,
     rules: Rules,
     outages: Outages,
     scratch: Scratch,
+    course: Course,
     whole: bool,
-) -> Outcome:
-    """Run all payments to their end; `balance_msat` (by edge) and `ledger` change in place."""
-    searched = 0 if rules.live_routes else payments
-    edges, amounts, used = first_routes(network, balance_msat, ledger, searched, scratch, memory, rules, whole)
+) -> None:
+    """Run all payments to their end, or until room is lacking: `course.progress[LACKS]` says for what.
+
+    `balance_msat` (by edge), `ledger`, `memory` and `course` change in place. Called again with more room, it goes on
+    where it stopped.
+    """
     source_of, target_of, counter_of = network.edge_source, network.edge_target, network.edge_counter
-    rows = payments
-    # Events never outnumber payments under way, and a payment that splits leaves while its halves come.
-    time = np.empty(len(ledger.payer) + 2, np.int64)
-    what = np.empty(len(ledger.payer) + 2, np.int64)
-    size: Whole = np.int64(0)
+    time, what, progress = course.time_ms, course.what, course.progress
+    edges, amounts = course.route_edge, course.route_amount_msat
+    rows, used, size, events = progress[ROWS], progress[USED], progress[WAITING], progress[EVENTS]
     nothing = np.int64(0)
-    events = 0
-    for i in range(payments):
-        _push(time, what, size, ledger.start_ms[i], 8 * i + FIND)
-        size += 1
+    progress[LACKS] = NOTHING
+    if events == 0:
+        # Of every payment the first route is searched at time 0, before all else (defect D4).
+        for i in range(progress[SEARCHED], nothing if rules.live_routes else payments):
+            if used + MAX_HOPS > len(edges):
+                progress[LACKS], progress[USED] = ROUTE_ROOM, used
+                return
+            hops = find_route(
+                network, balance_msat, memory, rules, ledger.payer[i], ledger.payee[i], ledger.amount_msat[i], nothing,
+                scratch, whole,
+            )  # fmt: skip
+            used = _keep(course, used, ledger, i, hops, scratch)
+            progress[SEARCHED] = i + 1
+        after_payments(random, seed, len(network.start) - 1, ledger.payer, ledger.payee, payments)
+        for i in range(payments):
+            _push(time, what, size, ledger.start_ms[i], 8 * i + FIND)
+            size += 1
     while size > 0:
+        if used + 2 * MAX_HOPS > len(edges):
+            progress[LACKS] = ROUTE_ROOM
+        elif memory.used[0] + 2 * MAX_HOPS > len(memory.source):
+            progress[LACKS] = MEMORY_ROOM
+        if progress[LACKS] != NOTHING:
+            break
         now = time[0]
         event = what[0] & 7
         i = what[0] >> 3
@@ -257,7 +162,7 @@ def run_events(
                     scratch, whole,
                 )  # fmt: skip
                 if hops > 0:
-                    edges, amounts, used = _keep(edges, amounts, used, ledger, i, hops, scratch)
+                    used = _keep(course, used, ledger, i, hops, scratch)
             if hops > 0:
                 next_event = SEND
             elif splits and rules.parts > 2:
@@ -299,7 +204,7 @@ def run_events(
                         )  # fmt: skip
                     if hops == 0:
                         break
-                    edges, amounts, used = _keep(edges, amounts, used, ledger, part, hops, scratch)
+                    used = _keep(course, used, ledger, part, hops, scratch)
                     found += 1
                 if found == 2:
                     ledger.parts[i] = 2
@@ -403,7 +308,6 @@ def run_events(
 
         elif event == RECEIVE_SUCCESS:
             ledger.end_ms[i] = now
-            memory = with_room(memory, np.int64(ledger.hops[i]))
             for k in range(at, at + ledger.hops[i]):
                 record_success(memory, ledger.payer[i], source_of[edges[k]], target_of[edges[k]], amounts[k])
 
@@ -422,7 +326,6 @@ def run_events(
                 payer = ledger.payer[i]
                 if failed > 0:
                     balance_msat[edges[at]] += amounts[at]
-                memory = with_room(memory, np.int64(failed + 2))
                 edge = edges[at + failed]
                 if ledger.failed_offline[i]:
                     record_failure(memory, rules, payer, source_of[edge], target_of[edge], nothing, now)
@@ -436,10 +339,10 @@ def run_events(
         if next_event >= 0:
             _push(time, what, size, at_ms, 8 * i + next_event)
             size += 1
-    return Outcome(rows, edges[:used], amounts[:used], events)
+    progress[ROWS], progress[USED], progress[WAITING], progress[EVENTS] = rows, used, size, events
 
 
-@compiled(*SOURCES)
+@njit()
 def _after_hop(now_ms: Whole, random: Twister, rules: Rules) -> Whole:
     """When a message sent now over one hop arrives."""
     deviate = normal(random)
@@ -449,7 +352,7 @@ def _after_hop(now_ms: Whole, random: Twister, rules: Rules) -> Whole:
     return np.int64(now_ms + HOP_MS + deviate)
 
 
-@compiled(*SOURCES)
+@njit()
 def _is_out(outages: Outages, node: Whole, now_ms: Whole) -> bool:
     """Whether a node is offline now; time goes forward from call to call."""
     at = outages.at[node]
@@ -459,7 +362,7 @@ def _is_out(outages: Outages, node: Whole, now_ms: Whole) -> bool:
     return bool(at < outages.first[node + 1] and outages.begin_ms[at] <= now_ms)
 
 
-@compiled(*SOURCES)
+@njit()
 def _add_part(ledger: Ledger, payment: Whole, part: Whole, amount_msat: Whole) -> None:
     """Make an unused row a part of a payment, the last one."""
     ledger.payer[part] = ledger.payer[payment]
@@ -476,7 +379,7 @@ def _add_part(ledger: Ledger, payment: Whole, part: Whole, amount_msat: Whole) -
     ledger.next_part[last] = part
 
 
-@compiled(*SOURCES)
+@njit()
 def _give_up(ledger: Ledger, rules: Rules, i: Whole, time: Int64s, what: Int64s, size: Whole, now_ms: Whole) -> Whole:
     """Give up the other parts of a payment that is settled whole or not at all; returns the size of the heap."""
     if not rules.atomic or ledger.root[i] < 0:
@@ -492,20 +395,16 @@ def _give_up(ledger: Ledger, rules: Rules, i: Whole, time: Int64s, what: Int64s,
     return size
 
 
-@compiled(*SOURCES)
-def _keep(
-    edges: Int32s, amounts: Int64s, used: Whole, ledger: Ledger, i: Whole, hops: Whole, scratch: Scratch
-) -> tuple[Int32s, Int64s, Whole]:
-    """Write down the route just found as that of payment `i`, over its last one where it fits."""
+@njit()
+def _keep(course: Course, used: Whole, ledger: Ledger, i: Whole, hops: Whole, scratch: Scratch) -> Whole:
+    """Write down the route just found as that of payment `i`, over its last one where it fits; returns what is used."""
     at = ledger.route_at[i]
     if at < 0 or hops > ledger.hops[i]:
         at = used
         used += hops
-        if used > len(edges):
-            edges = np.concatenate((edges, np.empty(len(edges), np.int32)))
-            amounts = np.concatenate((amounts, np.empty(len(amounts), np.int64)))
-    edges[at : at + hops] = scratch.route_edge[:hops]
-    amounts[at : at + hops] = scratch.route_amount_msat[:hops]
+    for k in range(hops):
+        course.route_edge[at + k] = scratch.route_edge[k]
+        course.route_amount_msat[at + k] = scratch.route_amount_msat[k]
     ledger.route_at[i] = at
     ledger.hops[i] = hops
-    return edges, amounts, used
+    return used

@@ -7,19 +7,19 @@ does not know better.
 from typing import Final
 
 import numpy as np
+from numba import njit
 
-from l2sim.systems.lightning.cloth import memory
-from l2sim.systems.lightning.cloth.memory import Memory, hop_probability
+from l2sim.systems.lightning.cloth.kernels_memory import hop_probability
+from l2sim.systems.lightning.cloth.memory import Memory
 from l2sim.systems.lightning.cloth.rules import APRIORI, KNOWN, MIN_PROBABILITY, Rules
 from l2sim.systems.lightning.cloth.scratch import DEEPEST, Scratch
 from l2sim.systems.lightning.cloth.tables import Int64s, Network, Whole
-from l2sim.systems.lightning.compiled import compiled
 
 FEW: Final = 64  # nodes that are reached from the payer further than that are not all looked for
 MARK: Final = 8  # levels are marked with this times the search's mark, above
 
 
-@compiled(memory)
+@njit()
 def mark_levels(
     network: Network,
     balance_msat: Int64s,
@@ -91,7 +91,7 @@ def mark_levels(
     return hops
 
 
-@compiled(memory)
+@njit()
 def spread(
     network: Network,
     memory: Memory,

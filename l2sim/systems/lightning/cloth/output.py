@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from l2sim.results.folder import write_folder
+from l2sim.results.partial import write_folder
 from l2sim.systems.lightning.cloth.simulation import Results
 from l2sim.systems.lightning.cloth.statistics import CLOTH_QUANTILE, QUANTILE, batch_means, totals
 

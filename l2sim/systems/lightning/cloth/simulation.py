@@ -2,17 +2,36 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from l2sim.systems.lightning.cloth.corrections import outages, rules_of, spread
-from l2sim.systems.lightning.cloth.draws import after_payments
-from l2sim.systems.lightning.cloth.kernels_events import Ledger, Outages, make_ledger, run_events
-from l2sim.systems.lightning.cloth.memory import make_memory
-from l2sim.systems.lightning.cloth.rules import TIMEOUT_MS
+from l2sim.systems.lightning.cloth.draws import make_twister
+from l2sim.systems.lightning.cloth.ledger import (
+    EVENTS,
+    LACKS,
+    MEMORY_ROOM,
+    NOTHING,
+    ROWS,
+    Ledger,
+    Outages,
+    make_course,
+    make_ledger,
+    with_more_routes,
+)
+from l2sim.systems.lightning.cloth.memory import grown, make_memory
+from l2sim.systems.lightning.cloth.rules import MAX_HOPS, TIMEOUT_MS
 from l2sim.systems.lightning.cloth.scratch import make_scratch
 from l2sim.systems.lightning.cloth.tables import Int32s, Int64s, Network, Payments
+from l2sim.systems.lightning.standalone import standalone
+
+_PARTS: Final = (
+    "draws", "heap", "kernels", "kernels_draws", "kernels_memory", "ledger", "levels", "memory", "rules", "scratch",
+    "tables",
+)  # fmt: skip
+_run: Final = standalone(f"{__package__}.kernels_events:run_events", *(f"{__package__}.{part}" for part in _PARTS))
 
 Flags = npt.NDArray[np.bool_]
 
@@ -68,26 +87,25 @@ def simulate(
     rules = rules_of(corrected)
     ledger = make_ledger(*payments, parts=rules.parts if mpp else 1)
     scratch = make_scratch(network)
-    random = after_payments(seed, network.node_count, payments.payer, payments.payee)
+    random = make_twister()
     first, begin_ms, end_ms = outages_of(network, payments, fault_probability, seed, corrected)
     outages = Outages(first, begin_ms, end_ms, first[:-1].copy())
-    memory = make_memory(network.node_count, max(64, 2 * count))
-    outcome = run_events(
-        network,
-        balance,
-        ledger,
-        count,
-        mpp,
-        fault_probability,
-        random,
-        memory,
-        rules,
-        outages,
-        scratch,
-        whole_searches,
-    )
-    return _fold(payments, ledger, int(outcome.rows), outcome.route_edge, outcome.route_amount_msat, balance, (
-        int(outcome.events), int(scratch.counts[1]), int(scratch.counts[1] - scratch.counts[2])
+    memory = make_memory(network.node_count, 2 * count + 2 * MAX_HOPS)
+    course = make_course(ledger, count)
+    lacking = None
+    while lacking != NOTHING:
+        _run(
+            network, balance, ledger, count, mpp, float(fault_probability), seed, random, memory, rules, outages,
+            scratch, course, whole_searches,
+        )  # fmt: skip
+        lacking = course.progress[LACKS]
+        if lacking == MEMORY_ROOM:
+            memory = grown(memory)
+        elif lacking != NOTHING:
+            course = with_more_routes(course)
+    rows, events = int(course.progress[ROWS]), int(course.progress[EVENTS])
+    return _fold(payments, ledger, rows, course.route_edge, course.route_amount_msat, balance, (
+        events, int(scratch.counts[1]), int(scratch.counts[1] - scratch.counts[2])
     ))  # fmt: skip
 
 

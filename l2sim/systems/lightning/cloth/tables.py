@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from l2sim.errors import TopologyError, TraceError
 from l2sim.systems.lightning.cloth.rules import MAX_MSAT
-from l2sim.systems.lightning.foreseen import named
 from l2sim.systems.lightning.topology.cloth import HEADERS, read_cloth
 from l2sim.systems.lightning.topology.files import _cloth_texts, _read_text
 from l2sim.systems.lightning.topology.places import (
@@ -16,6 +15,7 @@ from l2sim.systems.lightning.topology.places import (
     MAX_CAPACITY_MSAT,
     MAX_CLTV_DELTA,
     MAX_FEE_PPM,
+    named,
     shorten,
 )
 

@@ -3,13 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
+import numpy as np
+import numpy.typing as npt
+
 from l2sim.errors import TopologyError
 from l2sim.systems.lightning.graph import MAX_BASE_FEE_MSAT, MAX_CAPACITY_MSAT, MAX_CLTV_DELTA, MAX_FEE_PPM
 
 MAX_U64: Final = 2**64 - 1  # htlc_minimum_msat and htlc_maximum_msat are u64 on the wire (BOLT 7)
 SHOWN: Final = 60  # characters of a bad value that a message shows
+NAMED: Final = 5  # so many of a kind are named by a message, the others counted
 
-__all__ = ["MAX_BASE_FEE_MSAT", "MAX_CAPACITY_MSAT", "MAX_CLTV_DELTA", "MAX_FEE_PPM", "MAX_U64", "Place", "shorten"]
+__all__ = [
+    "MAX_BASE_FEE_MSAT", "MAX_CAPACITY_MSAT", "MAX_CLTV_DELTA", "MAX_FEE_PPM", "MAX_U64", "Place", "named", "shorten",
+]  # fmt: skip
 
 
 class Place:
@@ -78,3 +84,17 @@ def shorten(value: object) -> str:
         return "a list"
     shown = value if value == "nothing" else repr(value)
     return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+
+
+def named(what: str, numbers: npt.NDArray[np.intp]) -> str:
+    """The first few by their numbers.
+
+    >>> named("user", np.array([4])), named("user", np.arange(7))
+    ('user 4', 'users 0, 1, 2, 3, 4 and 2 more')
+    """
+    listed: Sequence[int] = numbers[:NAMED].tolist()
+    text = ", ".join(map(str, listed))
+    if len(numbers) == 1:
+        return f"{what} {text}"
+    more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
+    return f"{what}s {text}{more}"
