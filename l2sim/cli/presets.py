@@ -1,12 +1,17 @@
-"""`l2sim presets`: known rollups, with dates and sources."""
+"""`l2sim presets`: known rollups, each figure with its date and source."""
+
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from l2sim.systems.rollup.presets import Figure
 
 
 @click.command(short_help="List the rollups that `preset:` knows, or show one.")
 @click.argument("name", required=False)
 def presets(name: str | None) -> None:
-    """List the rollups that `preset:` knows, or show the settings of one of them, as YAML.
+    """List the rollups that `preset:` knows, or show the settings of one of them, as YAML with a source for each.
 
     A system of kind rollup with `preset: NAME` takes them over; keys that it has itself go first.
     """
@@ -20,16 +25,21 @@ def presets(name: str | None) -> None:
     if name not in PRESETS:
         raise click.UsageError(f"NAME must be one of {', '.join(PRESETS)} (got {name[:60]})")
     preset = PRESETS[name]
-    click.echo(f"# {preset.what}\n# as of {preset.as_of}; sources: {preset.sources}")
-    if preset.assumed:
-        click.echo(f"# assumed or uncertain: {preset.assumed}")
-    click.echo(f"preset: {preset.name}")
-    for key, value in preset.values.items():
-        click.echo(f"{key}: {_flow(value)}")
+    click.echo(f"# {preset.what}\npreset: {preset.name}")
+    for line in _lines(preset.figures):
+        click.echo(line)
 
 
-def _flow(value: object) -> str:
-    """A value in YAML's flow style."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    return str(value)
+def _lines(figures: "tuple[Figure, ...]") -> list[str]:
+    """The figures as YAML, each with its origin behind it."""
+    rows: list[tuple[str, str]] = []
+    above: list[str] = []
+    for figure in figures:
+        *path, last = figure.key.split(".")
+        for depth, key in enumerate(path):
+            if above[: depth + 1] != path[: depth + 1]:
+                rows.append((f"{'  ' * depth}{key}:", ""))
+        above = path
+        rows.append((f"{'  ' * len(path)}{last}: {figure.value}", figure.origin))
+    width = max(len(text) for text, _ in rows)
+    return [f"{text:{width}}  # {origin}" if origin else text for text, origin in rows]

@@ -97,6 +97,30 @@ def test_a_proven_payment_is_final_with_the_block_of_its_proof_or_after_the_dela
         assert (record.l1_final_ns < record.final_ns).all()
 
 
+def test_a_proven_batch_that_must_be_executed_is_final_with_that_block_and_pays_for_it() -> None:
+    spent = {}
+    for execute_gas in (0, 109_000):
+        system, world = rollup(
+            random_load(300, 20, 600),
+            chain={"background": {"noise_sigma": 0.0, "drift_sigma": 0.0, "burn_in_slots": 50}},
+            settlement={"kind": "validity", "proof_s": 1_000, "execution_delay_s": 7_200, "execute_gas": execute_gas},
+        )
+        live(system, world)
+        assert system.left
+        assert system.audit().conserved
+        batches = world.recorder.batches.columns
+        for proven_ns, final_ns in zip(batches["proven_ns"], batches["final_ns"], strict=True):
+            waited_s = (final_ns - proven_ns) / NS_PER_S - 7_200
+            if execute_gas:  # a block for the execution, then 64 to 95 slots until that is final
+                assert 64 * 12 < waited_s <= 97 * 12
+            else:
+                assert waited_s == 0
+        # A withdrawal is claimed in a block after that of the execution.
+        spent[execute_gas] = world.chains["eth"].spending[Purpose.OPERATE].transactions
+        count = len(batches["proven_ns"])
+    assert spent[109_000] == spent[0] + count
+
+
 def test_provers_limit_how_fast_batches_are_proven() -> None:
     """Ten batches a minute apart, each ten minutes of proving: one prover ends ten times later than ten."""
     lasts = []

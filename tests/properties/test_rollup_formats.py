@@ -1,5 +1,7 @@
 """Every form of batch gives back what went in: span batches, Arbitrum's segments, state differences, chunks."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 from l2sim.crypto.ethereum.transactions import FeeMarketTransaction
 from l2sim.systems.rollup.accounts import StateDelta
 from l2sim.systems.rollup.channel import assemble, compress, decompress, payloads
-from l2sim.systems.rollup.formats import chunks, diffs, felts, nitro
+from l2sim.systems.rollup.formats import chunks, diffs, felts, nitro, vaults
 from l2sim.systems.rollup.formats.columns import split_columns, split_columns_plain
+from l2sim.systems.rollup.formats.felt_packing import pack_elements, unpack_elements
 from l2sim.systems.rollup.formats.span import Span, decode_span, encode_span
 from l2sim.systems.rollup.formats.varint import bitlist, read_bitlist, read_uvarint, uvarint, uvarints
 from tests.support.rollup import batch_of
@@ -177,8 +180,40 @@ def test_amounts_with_few_digits_lie_just_below(values: list[int]) -> None:
         assert chunks.unpack(chunks.pack(few, chunks.AMOUNT_MANTISSA_BITS)) == few
 
 
+@given(st.lists(STATES, min_size=1, max_size=6))
+def test_who_follows_felts_knows_the_state(batches: list[dict[int, tuple[int, int]]]) -> None:
+    state, names, reader = diffs.PostedState.empty(ACCOUNTS), felts.Names(), felts.FeltReader()
+    known: tuple[dict[int, int], dict[int, int]] = ({}, {})
+    plain: dict[int, tuple[int, int]] = {}
+    for number, accounts in enumerate(batches):
+        # Nonces never fall.
+        later = {user: (balance, plain.get(user, (0, 0))[1] + nonce % 2**60) for user, (balance, nonce) in
+                 accounts.items()}  # fmt: skip
+        plain |= later
+        contracts = felts.contracts_of(felts.changed(state, _delta(later)), [(number, bytes([number]) * 32)])
+        posted = felts.pack_felts(felts.encode_felts(contracts, names))
+        names.give(names.new_in(contracts))
+        state.post(_delta(later))
+        read = reader.read(posted)
+        assert [contract for contract in read if contract.address != felts.ALIASES] == contracts
+        for whole, part in zip(known, felts.state_of(read), strict=True):
+            whole.update(part)
+    for place, whole in enumerate(known):
+        assert {user: value for user, value in whole.items() if value} == {
+            user: values[place] for user, values in plain.items() if values[place]
+        }
+
+
+@given(st.lists(st.integers(0, 2**252 - 1) | st.integers(0, 300), max_size=60))
+def test_packed_elements_come_back(elements: list[int]) -> None:
+    packed = deque(pack_elements(elements))
+    packed.append(7)  # what follows is left alone
+    assert unpack_elements(packed) == elements
+    assert list(packed) == [7]
+
+
 @given(STATES, STATES, WITHDRAWALS)
-def test_felts_and_vaults_say_what_changed_and_who_goes_out(
+def test_vaults_say_what_changed_and_who_goes_out(
     before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]], withdrawals: list[tuple[int, int]]
 ) -> None:
     withdrawals = [(user % 2**32, amount % 2**128) for user, amount in withdrawals]
@@ -186,16 +221,11 @@ def test_felts_and_vaults_say_what_changed_and_who_goes_out(
     state.post(_delta(before))
     old = {number: before.get(number, (0, 0)) for number in after}
     balances = {number: balance for number, (balance, _) in sorted(after.items()) if balance != old[number][0]}
-    nonces = {number: nonce for number, (_, nonce) in sorted(after.items()) if nonce != old[number][1]}
-    data = felts.encode_felts(state, _delta(after), withdrawals)
-    assert felts.decode_felts(data) == ((balances, nonces), withdrawals)
-    # Two elements a cell and a contract, as Starknet charges for them.
-    contracts = len(nonces) + bool(balances)
-    assert len(data) == 32 * (2 + 3 * len(withdrawals) + 2 * contracts + 2 * len(balances))
-    assert felts.decode_vaults(felts.encode_vaults(state, _delta(after), withdrawals)) == (balances, withdrawals)
-    for cut in (data[:-1], data[:-32], data + bytes(32)):
-        with pytest.raises(ValueError, match="state differences must"):
-            felts.decode_felts(cut)
+    data = vaults.encode_vaults(state, _delta(after), withdrawals)
+    assert vaults.decode_vaults(data) == (balances, withdrawals)
+    for cut in (data[:-1], data + bytes(1)):
+        with pytest.raises(ValueError, match="vaults must end"):
+            vaults.decode_vaults(cut)
 
 
 def _delta(accounts: dict[int, tuple[int, int]]) -> StateDelta:

@@ -80,6 +80,8 @@ def test_the_plain_path_charges_operators_part_and_pubdata_the_same_for_all() ->
         ({"rule": "pubdata", "pubdata_bytes": 50, "pubdata_in": "calldata"}, 50 * 16 * 7),
         ({"rule": "starknet"}, 32 * (2 * (2 - 1) + 2 * (3 - 1))),
         ({"rule": "starknet", "starknet_contracts": 4, "starknet_cells": 6}, 32 * (2 * 3 + 2 * 5)),
+        # Rounded up: 192 * (1 + 10) * 0.135 = 285.12.
+        ({"rule": "starknet", "starknet_surcharge_wei": 10, "starknet_scale_per_mille": 135}, 286),
     ):
         assert config(fees=fees).plain
         load = workload([(1.0, 0, 1, 1_000), (1.5, 1, 0, 1_000)], [RICH, RICH])

@@ -84,25 +84,33 @@ def test_state_differences_of_a_run_give_back_its_state_and_its_withdrawals() ->
     assert all(small < raw for small, raw in zip(rows["compressed_bytes"], rows["raw_bytes"], strict=True))
 
 
-def test_felts_of_a_run_give_back_its_state_and_its_withdrawals() -> None:
-    system, _, archive = lived(
+def test_felts_of_a_run_give_back_its_state_and_its_blocks() -> None:
+    system, world, archive = lived(
         settlement={"kind": "validity", "proof_s": 60},
         batcher={"max_interval_s": 60, "format": "starknet", "medium": "blob"},
     )
     balances: dict[int, int] = {}
     nonces: dict[int, int] = {}
-    out: list[int] = []
+    hashes: dict[int, int] = {}
+    reader = felts.FeltReader()
     for parts in archive:
-        assert all(
-            int.from_bytes(part[at : at + 32], "big") < 2**251 for part in parts for at in range(0, len(part), 32)
-        )
-        (changed, counted), withdrawals = felts.decode_felts(b"".join(parts))
+        posted = b"".join(parts)
+        assert all(element < 2**252 for element in felts.split_felts(posted))
+        contracts = reader.read(posted)
+        changed, counted = felts.state_of(contracts)
         balances |= changed
         nonces |= counted
-        out += [user for user, _ in withdrawals]
+        (blocks,) = [contract for contract in contracts if contract.address == felts.BLOCKS]
+        hashes |= dict(blocks.cells)
     assert [balances[user] for user in range(USERS)] == [system.accounts.balance_wei(user) for user in range(USERS)]
     assert [nonces[user] for user in range(USERS)] == system.accounts.nonces[:USERS].tolist()
-    assert sorted(out) == list(range(USERS))
+    assert sorted(hashes) == list(range(len(hashes)))
+    rows = world.recorder.batches.columns
+    # After the first batch, which names every key, packing leaves less than half.
+    assert sum(rows["compressed_bytes"][1:]) < 0.5 * sum(rows["raw_bytes"][1:])
+    # All leave in one batch: each by a message to L1 of 7 elements, 4 of them its payload.
+    gas = 21_000 + USERS * (1_124 * 7 + 256 * 4 + 20_000 + 1_637)
+    assert rows["gas"][-1] == gas
 
 
 def test_a_payment_between_the_same_two_costs_no_more_bytes_when_it_is_made_a_hundred_times() -> None:

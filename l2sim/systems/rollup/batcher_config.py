@@ -87,6 +87,9 @@ class BatcherConfig(Config):
     execution_gas: int = Field(default=0, ge=0, le=MAX_L1_GAS)
     """L1 gas that a contract executes for each batch besides its data: none on the OP Stack, whose inbox is an
     account without code."""
+    execution_gas_per_blob: int = Field(default=0, ge=0, le=1_000_000)
+    """L1 gas that it executes for each blob besides: 50,000 where it opens the blob's commitment at a point
+    (EIP-4844)."""
     posting: PostingConfig = Field(default_factory=TriggersConfig)
     """What else closes a batch: nothing, or a policy that looks at the queue and at L1's price."""
     decided: Literal["at_opening", "at_closing"] = "at_closing"

@@ -117,15 +117,24 @@ class PubdataRule:
 
 
 class StarknetRule:
-    """Starknet's price for each field element of the state's difference, in L1 data gas at the blob base fee."""
+    """Starknet's price for each field element of the state's difference, in L1 data gas by the blob base fee.
+
+    The price is that in force, and not the mean of the last hour.
+    """
 
     def __init__(self, config: FeeConfig) -> None:
+        self._config = config
         self._data_gas = starknet_data_gas(config.starknet_contracts, config.starknet_cells)
 
     def fees(self, transactions: EncodedBatch, l2_gas: Counts, prices: L1Prices) -> list[int]:
         """The fee for changed state, the same for all transactions."""
         del transactions
-        return [self._data_gas * prices.blob_base_fee_wei] * len(l2_gas)
+        return [self.fee(prices)] * len(l2_gas)
+
+    def fee(self, prices: L1Prices) -> int:
+        """What a transaction pays for the elements that it is taken to change, rounded up."""
+        price_wei = prices.blob_base_fee_wei + self._config.starknet_surcharge_wei
+        return -(-self._data_gas * price_wei * self._config.starknet_scale_per_mille // 1_000)
 
 
 SAMPLE: Final = batch_of(

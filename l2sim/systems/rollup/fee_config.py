@@ -52,6 +52,11 @@ class FeeConfig(Config):
     """With `starknet`: contracts that a transaction changes. A transfer changes the token's and the payer's own."""
     starknet_cells: int = Field(default=3, ge=1, le=1_000)
     """With `starknet`: storage cells that it changes: of a transfer, the balances of payer, payee and sequencer."""
+    starknet_surcharge_wei: int = Field(default=0, ge=0, le=10**15)
+    """With `starknet`: what is put on top of the blob base fee, wei: 1 gwei on Starknet (learn/protocol/fees.mdx)."""
+    starknet_scale_per_mille: int = Field(default=1_000, ge=0, le=100_000)
+    """With `starknet`: what of that price, in thousandths, is charged for a byte of state changed: 135 on Starknet,
+    whose data takes about so much of its room when it is packed (the same)."""
     tip_sigma: float = Field(default=0.0, ge=0, le=3)
     """Standard deviation of the logarithm of users' priority fees around `priority_fee_wei`, each payment's its own;
     at 0 all pay the same."""

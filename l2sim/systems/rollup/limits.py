@@ -66,6 +66,9 @@ def _settlement_needs(config: RollupConfig, floor: bool) -> Iterator[tuple[KeyPa
         return
     proof = WORST_BYTE * (SELECTOR_BYTES + settlement.proof_bytes + PUBLIC_INPUTS * WORD_BYTES)
     yield ("settlement", "verify_gas"), transaction_gas(proof, settlement.verify_gas, calldata_floor=floor)
+    if settlement.execute_gas:
+        roots = WORST_BYTE * (SELECTOR_BYTES + PUBLIC_INPUTS * WORD_BYTES)
+        yield ("settlement", "execute_gas"), transaction_gas(roots, settlement.execute_gas, calldata_floor=floor)
     if isinstance(settlement, ValidiumConfig):
         committee = settlement.committee
         update = WORST_BYTE * (SELECTOR_BYTES + 2 * WORD_BYTES + committee.certificate_bytes)

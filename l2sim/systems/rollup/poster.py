@@ -156,6 +156,7 @@ class Poster:
         if self.archive is not None:
             self.archive[batch.number :] = [parts]
         if batch.medium == "blob":
+            execution_gas += self._config.execution_gas_per_blob * len(parts)
             return self._post_blobs(batch, parts, execution_gas), 0 if self.carrier is not None else len(parts)
         return self._post_calldata(batch, parts, execution_gas), 0
 

@@ -6,7 +6,7 @@
 | span | OP Stack channel of one span batch | zlib or Brotli |
 | nitro | Arbitrum's segments | Brotli |
 | state_diffs | zkSync Era's changed slots | its own, slot by slot |
-| starknet | Starknet's field elements | none |
+| starknet | Starknet's field elements | its own: short names for long keys, then elements packed by their size |
 | vaults | StarkEx's changed vaults | none |
 | chunks | zkSync Lite's operations, 20 bytes a transfer | none: they are packed already |
 """

@@ -13,7 +13,7 @@ from l2sim.systems.rollup.accounts import StateDelta
 from l2sim.systems.rollup.blobs import NITRO_DATA_BYTES, encode_felt_blob, encode_nitro_blob
 from l2sim.systems.rollup.channel import Compression, compress
 from l2sim.systems.rollup.config import RollupConfig
-from l2sim.systems.rollup.formats import chunks, diffs, felts, nitro
+from l2sim.systems.rollup.formats import chunks, diffs, felts, nitro, vaults
 from l2sim.systems.rollup.formats.base import ERA_BLOB_BYTES, BatchFormat, Channels, Indices, L2Block
 from l2sim.systems.rollup.formats.span import CHECK_BYTES, Span, encode_span
 from l2sim.systems.rollup.transactions import join_batches
@@ -173,9 +173,51 @@ class Felts(StateDiffs):
     blob_bytes = BLOB_BYTES
     encode_blob = staticmethod(encode_felt_blob)
 
+    def __init__(self, users: int) -> None:
+        super().__init__(users)
+        self._names = felts.Names()
+        self._next_block = 0
+
     def size(self, block: L2Block) -> int:
-        """A cell and a contract of each account that it touches, and a message of each who goes out."""
-        return felts.FELT_BYTES * (4 * len(block.delta.accounts) + felts.MESSAGE_FELTS * len(block.withdrawals))
+        """A cell and a contract of each account that it touches, and the cell of its hash."""
+        return felts.FELT_BYTES * (4 * len(block.delta.accounts) + 2)
+
+    def raw_bytes(self, blocks: Sequence[L2Block], content_bytes: int) -> int:
+        """The elements before they are packed."""
+        del blocks
+        return content_bytes
+
+    def content(self, blocks: Sequence[L2Block]) -> bytes:
+        """The difference that the blocks make together."""
+        return felts.encode_felts(self._contracts(blocks), self._names)
+
+    def _contracts(self, blocks: Sequence[L2Block]) -> list[felts.Contract]:
+        hashes = [(self._next_block + place, block.block_hash) for place, block in enumerate(blocks)]
+        delta = StateDelta.merge([block.delta for block in blocks])
+        return felts.contracts_of(felts.changed(self._state, delta), hashes)
+
+    def compress(self, content: bytes) -> bytes:
+        """The elements packed into fewer."""
+        return felts.pack_felts(content)
+
+    def execution_gas(self, blocks: Sequence[L2Block]) -> int:
+        """That of the messages to L1 by which users go out."""
+        return felts.message_gas(sum(len(block.withdrawals) for block in blocks))
+
+    def posted(self, blocks: Sequence[L2Block]) -> None:
+        """What the next batch changes is told from the state after these, by the names that they gave."""
+        self._names.give(self._names.new_in(self._contracts(blocks)))
+        self._next_block += len(blocks)
+        super().posted(blocks)
+
+
+class Vaults(StateDiffs):
+    """What StarkEx's committee gets: the vaults that changed."""
+
+    def size(self, block: L2Block) -> int:
+        """A vault of each account that it touches, and who goes out."""
+        vault_bytes = vaults.VAULT_BYTES * len(block.delta.accounts)
+        return vault_bytes + vaults.LEAVER_BYTES * len(block.withdrawals) + vaults.COUNT_BYTES
 
     def raw_bytes(self, blocks: Sequence[L2Block], content_bytes: int) -> int:
         """Nothing is compressed."""
@@ -183,24 +225,9 @@ class Felts(StateDiffs):
         return content_bytes
 
     def content(self, blocks: Sequence[L2Block]) -> bytes:
-        """The difference that the blocks make together."""
-        delta = StateDelta.merge([block.delta for block in blocks])
-        return felts.encode_felts(self._state, delta, [going for block in blocks for going in block.withdrawals])
-
-
-class Vaults(Felts):
-    """What StarkEx's committee gets: the vaults that changed."""
-
-    blob_bytes = ERA_BLOB_BYTES
-
-    def size(self, block: L2Block) -> int:
-        """A vault of each account that it touches, and who goes out."""
-        return felts.VAULT_BYTES * len(block.delta.accounts) + felts.LEAVER_BYTES * len(block.withdrawals) + 4
-
-    def content(self, blocks: Sequence[L2Block]) -> bytes:
         """The vaults that the blocks change together."""
         delta = StateDelta.merge([block.delta for block in blocks])
-        return felts.encode_vaults(self._state, delta, [going for block in blocks for going in block.withdrawals])
+        return vaults.encode_vaults(self._state, delta, [going for block in blocks for going in block.withdrawals])
 
 
 class Chunks(BatchFormat):

@@ -134,6 +134,9 @@ class ProvenConfig(Config):
     """Times in which no prover works, in order and apart; what they were at goes on afterwards."""
     execution_delay_s: float = Field(default=0.0, ge=0, le=2_592_000)
     """Time between a proof's block and the moment its state counts, seconds; 76,000 on zkSync Era at first."""
+    execute_gas: int = Field(default=0, ge=0, le=MAX_L1_GAS - 21_000)
+    """L1 gas of making a proven batch count, beside its transaction, which is sent after the delay: the third step of
+    zkSync Era. At 0 there is no such transaction, and the proof is enough."""
     claim_gas: int = Field(default=120_000, ge=21_000, le=MAX_L1_GAS)
     """L1 gas to claim a withdrawal; an assumption."""
 

@@ -21,7 +21,8 @@ class ValiditySettlement(Settlement):
 
     With `batches_per_proof` above one, proofs of consecutive batches are folded into one that L1 verifies once: when
     so many are proven, or the first of them has waited long enough. A batch is final when its proof's block is, and
-    the execution delay over. Withdrawals can be claimed after the delay.
+    the execution delay over. Withdrawals can be claimed after the delay. With `execute_gas`, another transaction is
+    sent after the delay, whose block counts in the place of the proof's.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class ValiditySettlement(Settlement):
         """When proofs under way will be made, waits be over, and delays end."""
         self._settling = 0
         """Batches whose proof is on its way or verified, and that are not final yet."""
+        self._executing = 0
+        """Those of them whose execution is on its way or done, where that takes a transaction."""
         self._stopped = False
         self.proofs = 0
         """Proofs sent to L1."""
@@ -137,21 +140,41 @@ class ValiditySettlement(Settlement):
         for batch in batches:
             self._world.recorder.batches.set(batch.number, "proven_ns", receipt.time_ns)
             self._dues_ns.append(executed_ns)
-            self._world.environment.call_at(max(executed_ns, now), self._executed, batch, executed_ns)
-            self._finish_at(batch, max(self._chain.final_ns(receipt), executed_ns))
+            if self._config.execute_gas:
+                self._world.environment.call_at(max(executed_ns, now), self._execute, batch, executed_ns)
+            else:
+                self._world.environment.call_at(max(executed_ns, now), self._executed, batch, executed_ns)
+                self._finish_at(batch, max(self._chain.final_ns(receipt), executed_ns))
 
     def _executed(self, batch: Batch, due_ns: int) -> None:
         self._dues_ns.remove(due_ns)
         self._on_exits(batch)
 
+    def _execute(self, batch: Batch, due_ns: int) -> None:
+        """Have L1 take over the state of a proven batch whose delay is over."""
+        self._dues_ns.remove(due_ns)
+        if self._stopped:
+            return
+        self._executing += 1
+        root = batch.state_root or batch.payments_root
+        data = bytes(SELECTOR_BYTES) + batch.payments_root + root
+        gas = transaction_gas(data, self._config.execute_gas, calldata_floor=self._chain.fork.calldata_floor)
+
+        def done(receipt: Receipt) -> None:
+            self._on_exits(batch)
+            self._finish_at(batch, self._chain.final_ns(receipt))
+
+        self._operator.send(gas, done, data=data)
+
     def _finish(self, batch: Batch, time_ns: int) -> None:
         self._settling -= 1
+        self._executing -= bool(self._config.execute_gas)
         super()._finish(batch, time_ns)
 
     def abandon(self) -> None:
-        """Prove nothing any more: batches whose proof has not been sent are never final."""
+        """Prove and execute nothing any more: batches of which the last of both has not been sent are never final."""
         self._stopped = True
-        self._unfinal = self._settling
+        self._unfinal = self._executing if self._config.execute_gas else self._settling
 
     @property
     def exit_steps(self) -> tuple[tuple[int, int], ...]:
