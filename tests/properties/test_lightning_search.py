@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.inbound import inbound_fee_msat
 from l2sim.systems.lightning.kernels import make_scratch
 from l2sim.systems.lightning.payer_config import payer
 from l2sim.systems.lightning.policies import kernels as any_policy
@@ -29,7 +30,7 @@ SETTINGS = {
 }
 
 
-def random_graph(rng, nodes, channels):
+def random_graph(rng, nodes, channels, inbound=False):
     """Few different numbers, so that equal costs are common."""
     ends = [rng.choice(nodes, 2, replace=False) for _ in range(channels)]
     capacity = rng.choice([10**7, 10**8, 10**9, 10**10], channels)
@@ -42,6 +43,8 @@ def random_graph(rng, nodes, channels):
         cltv_delta=rng.choice([18, 40, 144, 900], 2 * channels),
         htlc_min_msat=rng.choice([0, 1_000, 10**7], 2 * channels),
         htlc_max_msat=np.repeat(capacity, 2) // rng.choice([1, 1, 2], 2 * channels),
+        inbound_base_msat=rng.choice([0, 0, -500, -10_000, 300], 2 * channels) if inbound else 0,
+        inbound_ppm=rng.choice([0, -1, -100, -60_000, 50, -(2**31)], 2 * channels) if inbound else 0,
     )
 
 
@@ -97,12 +100,17 @@ def check_route(graph, settings_, payer, payee, amount_msat, limit, route):
     assert 0 <= route.fee_msat <= limit
     assert len(route.edges) <= settings_.max_hops
     assert route.expiries_blocks[0] <= settings_.max_cltv_blocks
+    knows_inbound = settings_.policy in ("lnd", "cheapest")
     for k in range(1, len(route.edges)):
         edge = route.edges[k]
         amount = route.amounts_msat[k]
         assert source[edge] == target[route.edges[k - 1]]
         assert graph.htlc_min_msat[edge] <= amount <= graph.htlc_max_msat[edge]
         fee = int(graph.base_fee_msat[edge]) + amount * int(graph.fee_ppm[edge]) // 1_000_000
+        if knows_inbound:
+            before = route.edges[k - 1]
+            base_msat, ppm = int(graph.inbound_base_msat[before]), int(graph.inbound_ppm[before])
+            fee = max(0, fee + inbound_fee_msat(base_msat, ppm, amount + fee))
         assert route.amounts_msat[k - 1] - amount == fee
         assert route.expiries_blocks[k - 1] - route.expiries_blocks[k] == graph.cltv_delta[edge]
 
@@ -115,10 +123,11 @@ def check_route(graph, settings_, payer, payee, amount_msat, limit, route):
     name=st.sampled_from(list(SETTINGS)),
     hops=st.integers(1, 20),
     memory_s=st.sampled_from([1.0, 3_600.0, 1e5]),
+    inbound=st.booleans(),
 )
-def test_kernel_and_twin_agree_on_random_networks(seed, nodes, channels, name, hops, memory_s):
+def test_kernel_and_twin_agree_on_random_networks(seed, nodes, channels, name, hops, memory_s, inbound):
     rng = np.random.default_rng(seed)
-    graph = random_graph(rng, nodes, channels)
+    graph = random_graph(rng, nodes, channels, inbound)
     chosen = SETTINGS[name] | {"max_hops": hops}
     if chosen["policy"] != "ldk":
         chosen["memory_s"] = memory_s

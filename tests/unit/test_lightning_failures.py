@@ -158,11 +158,12 @@ def test_inbound_fees_follow_lnds_rule(base_msat, ppm, fee_msat):
     # 1 000 + 100 000 x 1000 ppm outbound; the inbound part is reckoned on amount and outbound fee, toward zero.
     system = on_graph(line(EVEN, EVEN, base_fee_msat=1_000, fee_ppm=1_000), [])
     policies = system.policies
-    policies.set_inbound(0, base_msat, ppm)
+    policies.change_inbound(0, 0, base_msat, ppm)
     assert policies.fee_msat(0, 2, 100_000) == fee_msat
     assert policies.refusal(0, 2, fee_msat, 100_000, 80, 0) is None
     if fee_msat:
-        assert policies.refusal(0, 2, fee_msat - 1, 100_000, 80, 0) is Refusal.FEE_INSUFFICIENT
+        after_grace_ns = 601 * 10**9
+        assert policies.refusal(0, 2, fee_msat - 1, 100_000, 80, after_grace_ns) is Refusal.FEE_INSUFFICIENT
 
 
 def test_payees_hold_for_their_time():

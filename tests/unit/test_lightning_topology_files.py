@@ -102,6 +102,19 @@ def test_lnd_document(tmp_path: Path) -> None:
     assert graph.balance_msat is None
 
 
+def test_lnds_inbound_fees_are_asked_for_by_the_edge_that_leads_to_who_announces_them(tmp_path: Path) -> None:
+    inbound = {"inbound_fee_base_msat": -5, "inbound_fee_rate_milli_msat": "-200"}
+    graph = load_graph(write_json(tmp_path, change(LND, "edges", 0, "node1_policy", POLICY | inbound)))
+    assert graph.edge_target()[1] == 0  # 02aa, whose policy is the first
+    assert graph.inbound_base_msat.tolist() == [0, -5, 0, 0]
+    assert graph.inbound_ppm.tolist() == [0, -200, 0, 0]
+    too_low = POLICY | {"inbound_fee_base_msat": -(2**31) - 1}
+    with pytest.raises(
+        TopologyError, match=r"node1_policy.inbound_fee_base_msat: must be a whole number from -2147483648"
+    ):
+        load_graph(write_json(tmp_path, change(LND, "edges", 0, "node1_policy", too_low)))
+
+
 def test_cln_document_with_one_half_missing(tmp_path: Path) -> None:
     third = HALF | {"short_channel_id": "1x2x3", "source": "02cc", "destination": "02aa", "direction": 1}
     graph = load_graph(write_json(tmp_path, {"channels": [HALF, third, OTHER_HALF]}))

@@ -10,6 +10,7 @@ import numpy as np
 
 from l2sim.engine import Environment, Streams
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.inbound import inbound_fee_msat
 from l2sim.systems.lightning.node_config import Nodes
 from l2sim.systems.lightning.refusals import BY_PAYEE, Refusal, refusal_of
 from l2sim.systems.lightning.times import TimeSampler
@@ -37,9 +38,9 @@ class Policies:
         self.base_fee_msat = graph.base_fee_msat.copy()
         self.fee_ppm = graph.fee_ppm.copy()
         self.cltv_delta = graph.cltv_delta.astype(np.int64)
-        self.inbound_base_msat = np.zeros(2 * graph.channel_count, np.int64)
+        self.inbound_base_msat = graph.inbound_base_msat.copy()
         """What an edge's target asks for more of HTLCs that come in by it, in msat; negative is a discount."""
-        self.inbound_ppm = np.zeros(2 * graph.channel_count, np.int64)
+        self.inbound_ppm = graph.inbound_ppm.copy()
         self._base = self.base_fee_msat.data
         self._ppm = self.fee_ppm.data
         self._delta = self.cltv_delta.data
@@ -48,6 +49,8 @@ class Policies:
         self._grace_ns = grace_ns
         self._before: dict[int, tuple[int, int, int, int]] = {}
         """By edge: base fee, ppm and delta before the last change, and until when they are honoured."""
+        self._inbound_before: dict[int, tuple[int, int, int]] = {}
+        """By edge: its target's inbound base fee and ppm before the last change, and until when they are honoured."""
 
     def change(self, edge: int, now_ns: int, base_fee_msat: int, fee_ppm: int, cltv_delta: int) -> None:
         """The source of `edge` asks for other terms from now on."""
@@ -58,48 +61,61 @@ class Policies:
         self._ppm[edge] = fee_ppm
         self._delta[edge] = cltv_delta
 
-    def set_inbound(self, edge: int, base_msat: int, ppm: int) -> None:
-        """The target of `edge` asks for that of what comes in by it."""
+    def change_inbound(self, edge: int, now_ns: int, base_msat: int, ppm: int) -> None:
+        """The target of `edge` asks for that of what comes in by it, from now on."""
+        if self._grace_ns:
+            old = (self._inbound_base[edge], self._inbound_ppm[edge])
+            self._inbound_before[edge] = (*old, now_ns + self._grace_ns)
         self._inbound_base[edge] = base_msat
         self._inbound_ppm[edge] = ppm
 
     def fee_msat(self, edge_in: int, edge: int, amount_msat: int) -> int:
         """What forwarding `amount_msat` from `edge_in` over `edge` costs, in msat."""
-        fee_msat = self._base[edge] + amount_msat * self._ppm[edge] // 1_000_000
-        return self._with_inbound(edge_in, amount_msat, fee_msat)
-
-    def _with_inbound(self, edge_in: int, amount_msat: int, fee_msat: int) -> int:
-        base_msat, ppm = self._inbound_base[edge_in], self._inbound_ppm[edge_in]
-        if base_msat or ppm:
-            product = (amount_msat + fee_msat) * ppm
-            # LND divides toward zero (graph/db/models/inbound_fee.go), and each fee by itself.
-            fee_msat += base_msat + (product // 1_000_000 if product >= 0 else -(-product // 1_000_000))
-        return max(0, fee_msat)
+        terms = (self._base[edge], self._ppm[edge])
+        return _fee_msat(*terms, self._inbound_base[edge_in], self._inbound_ppm[edge_in], amount_msat)
 
     def refusal(
         self, edge_in: int, edge: int, paid_msat: int, amount_msat: int, blocks: int, now_ns: int
     ) -> Refusal | None:
         """Why `paid_msat` on top of the amount and an expiry that falls by `blocks` do not meet the terms, or None."""
-        found = self._unmet(
-            edge_in, self._base[edge], self._ppm[edge], self._delta[edge], paid_msat, amount_msat, blocks
-        )
-        if found is not None and edge in self._before:
-            base_msat, ppm, delta, until_ns = self._before[edge]
-            if now_ns > until_ns:
-                del self._before[edge]
-            elif self._unmet(edge_in, base_msat, ppm, delta, paid_msat, amount_msat, blocks) is None:
-                return None
+        now = (self._base[edge], self._ppm[edge], self._delta[edge])
+        inbound = (self._inbound_base[edge_in], self._inbound_ppm[edge_in])
+        found = _unmet(*now, *inbound, paid_msat, amount_msat, blocks)
+        if found is None or not (edge in self._before or edge_in in self._inbound_before):
+            return found
+        before = self._before.get(edge, (*now, now_ns))
+        inbound_before = self._inbound_before.get(edge_in, (*inbound, now_ns))
+        if now_ns > before[-1]:
+            del self._before[edge]
+            before = (*now, now_ns)
+        if now_ns > inbound_before[-1]:
+            del self._inbound_before[edge_in]
+            inbound_before = (*inbound, now_ns)
+        for terms in (now, before[:-1]):
+            for inbound_terms in (inbound, inbound_before[:-1]):
+                if _unmet(*terms, *inbound_terms, paid_msat, amount_msat, blocks) is None:
+                    return None
         return found
 
-    def _unmet(
-        self, edge_in: int, base_msat: int, ppm: int, delta: int, paid_msat: int, amount_msat: int, blocks: int
-    ) -> Refusal | None:
-        fee_msat = base_msat + amount_msat * ppm // 1_000_000
-        if paid_msat < self._with_inbound(edge_in, amount_msat, fee_msat):
-            return Refusal.FEE_INSUFFICIENT
-        if blocks < delta:
-            return Refusal.INCORRECT_CLTV_EXPIRY
-        return None
+
+def _fee_msat(base_msat: int, ppm: int, inbound_base_msat: int, inbound_ppm: int, amount_msat: int) -> int:
+    """The fee of an HTLC that sends the amount on."""
+    fee_msat = base_msat + amount_msat * ppm // 1_000_000
+    if inbound_base_msat or inbound_ppm:
+        fee_msat = max(0, fee_msat + inbound_fee_msat(inbound_base_msat, inbound_ppm, amount_msat + fee_msat))
+    return fee_msat
+
+
+def _unmet(
+    base_msat: int, ppm: int, delta: int, inbound_base_msat: int, inbound_ppm: int,
+    paid_msat: int, amount_msat: int, blocks: int,
+) -> Refusal | None:  # fmt: skip
+    """Which of these terms is not met, or None."""
+    if paid_msat < _fee_msat(base_msat, ppm, inbound_base_msat, inbound_ppm, amount_msat):
+        return Refusal.FEE_INSUFFICIENT
+    if blocks < delta:
+        return Refusal.INCORRECT_CLTV_EXPIRY
+    return None
 
 
 class _Faults:

@@ -1,7 +1,8 @@
 """Gossip: how what a node announces reaches those who search for routes, at once or late (BOLT 7).
 
 Truth is what nodes do (`forwarding.Policies`, `ChannelState`); what payers search is the announced network
-(`routing.RoutingTable`). A `channel_update` says of one edge on which terms its source forwards, and whether at all.
+(`routing.RoutingTable`). A `channel_update` says of one edge on which terms its source forwards, whether at all, and
+what it asks for of what comes in by the channel.
 Instant gossip writes it into the announced network at once. Staggered gossip lets it wait at each relay for that
 node's next flush, so that payers meet nodes that ask for more, or are not there: the failures of `refusals` then
 tell them. A new channel is announced once its funding is deep enough; one that closes is disabled by updates of both
@@ -18,7 +19,7 @@ from l2sim.engine import NS_PER_S, Environment, Stream, Streams, ns
 from l2sim.l1.base import OnReceipt, Receipt
 from l2sim.systems.lightning.forwarding import Policies
 from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, StaggeredGossip
-from l2sim.systems.lightning.graph import MAX_BASE_FEE_MSAT, MAX_FEE_PPM
+from l2sim.systems.lightning.graph import MAX_BASE_FEE_MSAT, MAX_FEE_PPM, MAX_INBOUND
 from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.state import ChannelState, Phase
 from l2sim.systems.lightning.times import mean_s
@@ -98,9 +99,11 @@ class Announcements:
             int(self._state.htlc_min_msat[edge]),
             limit_msat,
         )
+        inbound = int(policies.inbound_base_msat[edge ^ 1]), int(policies.inbound_ppm[edge ^ 1])
         config = self._staggered
         if config is None or self._stream is None:
             self._table.update(edge, *terms)
+            self._table.update_inbound(edge ^ 1, *inbound)
             return
         allowance = self._allowances.get(edge)
         if allowance is None:
@@ -108,7 +111,7 @@ class Announcements:
         if not allowance.take(now, config.burst, ns(config.refill_s)):
             self.dropped += 1
             return
-        self._environment.call_in(self.delay_ns(config, self._stream), self._heard, edge, self.sent, terms)
+        self._environment.call_in(self.delay_ns(config, self._stream), self._heard, edge, self.sent, terms, inbound)
 
     def opened(self, channel: int, funding: Receipt) -> None:
         """A channel is usable: payers hear of it, sooner or later."""
@@ -158,13 +161,14 @@ class Announcements:
             return 0
         return int(min(state.htlc_max_msat[edge], state.capacity_msat[edge >> 1]))
 
-    def _heard(self, edge: int, number: int, terms: tuple[int, int, int, int, int]) -> None:
+    def _heard(self, edge: int, number: int, terms: tuple[int, int, int, int, int], inbound: tuple[int, int]) -> None:
         """Payers know an update, unless they know a newer one."""
         if self._newest.get(edge, -1) < number:
             self._newest[edge] = number
             # What was spliced meanwhile is known by its capacity; what was not announced cannot be used.
             most_msat = int(self._state.capacity_msat[edge >> 1]) if self._known[edge >> 1] else 0
             self._table.update(edge, *terms[:4], min(terms[4], most_msat))
+            self._table.update_inbound(edge ^ 1, *inbound)
 
 
 class FeeChanger:
@@ -187,6 +191,8 @@ class FeeChanger:
         self._announcements = announcements
         self._base_fee_msat = policies.base_fee_msat[:edges].copy()
         self._fee_ppm = policies.fee_ppm[:edges].copy()
+        self._inbound_base_msat = policies.inbound_base_msat[:edges].copy()
+        self._inbound_ppm = policies.inbound_ppm[:edges].copy()
         self._mean_ns = ns(mean_s(config.every) / max(1, edges))
         self.changes = 0
 
@@ -203,6 +209,10 @@ class FeeChanger:
         fee_ppm = min(MAX_FEE_PPM, round(int(self._fee_ppm[edge]) * factor))
         delta = int(self._policies.cltv_delta[edge])
         self._policies.change(edge, self._environment.now, base_fee_msat, fee_ppm, delta)
+        base_msat, ppm = int(self._inbound_base_msat[edge ^ 1]), int(self._inbound_ppm[edge ^ 1])
+        if base_msat or ppm:
+            base_msat, ppm = (max(-MAX_INBOUND, min(MAX_INBOUND, round(value * factor))) for value in (base_msat, ppm))
+            self._policies.change_inbound(edge ^ 1, self._environment.now, base_msat, ppm)
         self._announcements.update(edge)
         self.changes += 1
         self.start()

@@ -44,5 +44,5 @@ class FeeChanges(Config):
     every: ExponentialTime = ExponentialTime(kind="exponential", mean_s=86_400)
     """Time between an edge's changes."""
     sigma: float = Field(0.5, ge=0, le=4)
-    """Each change multiplies the fees of the start by a log-normal factor with median 1 and this deviation of its
-    logarithm."""
+    """Each change multiplies the fees of the start, inbound ones too, by a log-normal factor with median 1 and this
+    deviation of its logarithm."""

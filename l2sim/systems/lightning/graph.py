@@ -23,6 +23,7 @@ MAX_CAPACITY_MSAT: Final = 21_000_000 * 100_000_000 * 1_000  # all bitcoin there
 MAX_BASE_FEE_MSAT: Final = 2**32 - 1  # fee_base_msat is a u32 on the wire (BOLT 7, channel_update)
 MAX_FEE_PPM: Final = 2**32 - 1  # fee_proportional_millionths is a u32 (BOLT 7); some nodes do announce this value
 MAX_CLTV_DELTA: Final = 2**16 - 1  # cltv_expiry_delta is a u16 (BOLT 7)
+MAX_INBOUND: Final = 2**31 - 1  # inbound fees are i32 on the wire (bLIP 18)
 
 # What LND announces for a new channel unless told otherwise (chainreg/chainregistry.go).
 DEFAULT_BASE_FEE_MSAT: Final = 1_000
@@ -42,13 +43,17 @@ _EDGE_COLUMNS: Final[dict[str, type[np.generic]]] = {
     "cltv_delta": np.int32,
     "htlc_min_msat": np.int64,
     "htlc_max_msat": np.int64,
+    "inbound_base_msat": np.int64,
+    "inbound_ppm": np.int64,
 }
 _EDGE_LIMITS: Final = {
-    "base_fee_msat": MAX_BASE_FEE_MSAT,
-    "fee_ppm": MAX_FEE_PPM,
-    "cltv_delta": MAX_CLTV_DELTA,
-    "htlc_min_msat": MAX_CAPACITY_MSAT,
-    "htlc_max_msat": MAX_CAPACITY_MSAT,
+    "base_fee_msat": (0, MAX_BASE_FEE_MSAT),
+    "fee_ppm": (0, MAX_FEE_PPM),
+    "cltv_delta": (0, MAX_CLTV_DELTA),
+    "htlc_min_msat": (0, MAX_CAPACITY_MSAT),
+    "htlc_max_msat": (0, MAX_CAPACITY_MSAT),
+    "inbound_base_msat": (-MAX_INBOUND - 1, MAX_INBOUND),
+    "inbound_ppm": (-MAX_INBOUND - 1, MAX_INBOUND),
 }
 
 
@@ -83,6 +88,10 @@ class ChannelGraph:
     """Blocks by which the expiry must fall over this edge."""
     htlc_min_msat: IntArray
     htlc_max_msat: IntArray
+    inbound_base_msat: IntArray
+    """What the edge's target asks for on top of its own outbound fee from what comes in by the edge (bLIP 18)."""
+    inbound_ppm: IntArray
+    """The same in millionths of what it sends on and its outbound fee. Negative ones are discounts."""
     balance_msat: IntArray | None = None
     """What the side that sends over the edge owns, if the file says so; a pair sums to the capacity."""
 
@@ -124,9 +133,10 @@ class ChannelGraph:
         )
 
     def _check_edges(self) -> None:
-        for name, limit in _EDGE_LIMITS.items():
+        for name, (least, most) in _EDGE_LIMITS.items():
             column = getattr(self, name)
-            self._refuse_edge((column < 0) | (column > limit), name, column, f"must be at least 0 and at most {limit}")
+            wrong = (column < least) | (column > most)
+            self._refuse_edge(wrong, name, column, f"must be at least {least} and at most {most}")
         if self.balance_msat is None:
             return
         balance = self.balance_msat
@@ -273,6 +283,8 @@ class ChannelGraph:
         cltv_delta: npt.ArrayLike = DEFAULT_CLTV_DELTA,
         htlc_min_msat: npt.ArrayLike = DEFAULT_HTLC_MIN_MSAT,
         htlc_max_msat: npt.ArrayLike | None = None,
+        inbound_base_msat: npt.ArrayLike = 0,
+        inbound_ppm: npt.ArrayLike = 0,
         balance_msat: npt.ArrayLike | None = None,
     ) -> "ChannelGraph":
         """This graph with k channels and any number of nodes more; the old ones keep their numbers.
@@ -298,6 +310,8 @@ class ChannelGraph:
             "htlc_max_msat": np.repeat(capacity, 2)
             if htlc_max_msat is None
             else _broadcast("htlc_max_msat", htlc_max_msat, 2 * k),
+            "inbound_base_msat": _broadcast("inbound_base_msat", inbound_base_msat, 2 * k),
+            "inbound_ppm": _broadcast("inbound_ppm", inbound_ppm, 2 * k),
         }
         columns = {name: np.concatenate((getattr(self, name), column)) for name, column in added.items()}
         balance = self.balance_msat

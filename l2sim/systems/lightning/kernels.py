@@ -18,7 +18,13 @@ from l2sim.systems.lightning.policies.lnd import (
     node_average,
     node_record,
 )
-from l2sim.systems.lightning.policies.terms import FAILURE_MSAT, FAILURE_NS, SUCCESS_MSAT, Terms
+from l2sim.systems.lightning.policies.terms import (
+    FAILURE_MSAT,
+    FAILURE_NS,
+    SUCCESS_MSAT,
+    Terms,
+    attempt_penalty_msat,
+)
 from l2sim.systems.lightning.routing import (
     PRUNED_BY_BOUND,
     PRUNED_BY_FEE,
@@ -37,8 +43,8 @@ class Scratch(NamedTuple):
     A node's entries count only where `seen[node]` is this search's `mark`; `done[node]` likewise says that its
     label is final, `known_at[node]` that the payer remembers something of what it forwards: in rows from
     `first_row[node]` on, whose results for amounts `record_from` to `record_to` add up to `record_total` with
-    `record_weight`; `beside[node]` that a peer of the payer has a channel to it. `row_of` is -1 everywhere between
-    two searches.
+    `record_weight`; `beside[node]` that a peer of the payer has a channel to it. `fee_msat` is the outbound fee in
+    `amount_msat`. `row_of` is -1 everywhere between two searches.
     """
 
     seen: npt.NDArray[np.int64]
@@ -59,6 +65,7 @@ class Scratch(NamedTuple):
     cost: npt.NDArray[np.int64]
     weight_msat: npt.NDArray[np.int64]
     amount_msat: npt.NDArray[np.int64]
+    fee_msat: npt.NDArray[np.int64]
     expiry_blocks: npt.NDArray[np.int32]
     hops: npt.NDArray[np.int32]
     probability: npt.NDArray[np.float64]
@@ -93,6 +100,7 @@ def make_scratch(nodes: int, edges: int, keys: int, own: int, rows: int, max_hop
         cost=np.zeros(nodes, np.int64),
         weight_msat=np.zeros(nodes, np.int64),
         amount_msat=np.zeros(nodes, np.int64),
+        fee_msat=np.zeros(nodes, np.int64),
         expiry_blocks=np.zeros(nodes, np.int32),
         hops=np.zeros(nodes, np.int32),
         probability=np.zeros(nodes, np.float64),
@@ -225,8 +233,8 @@ def chain_own(own: OwnChannels, scratch: Scratch, mark: int) -> None:
 
 
 @compiled()
-def start(query: Query, scratch: Scratch, mark: int) -> None:
-    """Label the payee."""
+def start(query: Query, probability: float, scratch: Scratch, mark: int) -> None:
+    """Label the payee; `probability` is that of the channel that every route begins with."""
     node = query.payee
     scratch.seen[node] = mark
     scratch.cost[node] = 0
@@ -234,7 +242,7 @@ def start(query: Query, scratch: Scratch, mark: int) -> None:
     scratch.amount_msat[node] = query.amount_msat
     scratch.expiry_blocks[node] = query.final_cltv_blocks
     scratch.hops[node] = 0
-    scratch.probability[node] = 1.0
+    scratch.probability[node] = probability
 
 
 @compiled()
@@ -297,7 +305,7 @@ def search(
     chain_own(own, scratch, mark)
     # Every route goes over a peer's channel: what that costs at least is known before the peer is reached.
     best_own = best_of_own(network, own, memory, query, terms, scratch, mark)
-    start(query, scratch, mark)
+    start(query, terms.own_probability, scratch, mark)
     size = push(heap_cost, heap_node, 0, 0, query.payee)
     bound = np.int64(2**62)
     first = -1
@@ -329,18 +337,18 @@ def search(
         # has carried the amount before.
         chance_here = probability[node]
         usual_chance = chance_here * hop_probability
-        usual_penalty = np.int64(attempt_cost_msat / usual_chance) - attempt_cost_msat
+        usual_penalty = attempt_penalty_msat(attempt_cost_msat, usual_chance) - attempt_cost_msat
         least_cost = weight_msat[node] + usual_penalty
         least_better = least_cost
         if reached_at[node] == mark:
             best_chance = chance_here * better_probability
-            least_better = weight_msat[node] + np.int64(attempt_cost_msat / best_chance) - attempt_cost_msat
+            least_better = weight_msat[node] + attempt_penalty_msat(attempt_cost_msat, best_chance) - attempt_cost_msat
         if best_own > 0.0:
             # A peer's hop is to come in any case, and another one before a node that is beside none.
             chance_on = chance_here * best_own
             if beside[node] != mark:
                 chance_on *= better_probability if reached_at[node] == mark else hop_probability
-            if weight_msat[node] + np.int64(attempt_cost_msat / chance_on) - attempt_cost_msat > bound:
+            if weight_msat[node] + attempt_penalty_msat(attempt_cost_msat, chance_on) - attempt_cost_msat > bound:
                 pruned |= PRUNED_BY_BOUND
                 continue
         if least_cost > bound:
@@ -370,7 +378,7 @@ def search(
             expiry = expiry_blocks[node] + delta
             if expiry > max_cltv_blocks:
                 continue
-            locked = sent * delta
+            locked = amount * delta
             risk_cost = locked // risk_denominator * risk + locked % risk_denominator * risk // risk_denominator
             weight = weight_msat[node] + fee + risk_cost
             chance = usual_chance
@@ -393,10 +401,10 @@ def search(
                     chance = chance_here * hop_chance
                     if chance <= 0.0:
                         continue
-                penalty = np.int64(attempt_cost_msat / chance) - attempt_cost_msat
+                penalty = attempt_penalty_msat(attempt_cost_msat, chance) - attempt_cost_msat
             elif 2 * amount > capacity:  # below, the factor is 1
                 chance = chance_here * (hop_probability * capacity_factor(amount, capacity))
-                penalty = np.int64(attempt_cost_msat / chance) - attempt_cost_msat
+                penalty = attempt_penalty_msat(attempt_cost_msat, chance) - attempt_cost_msat
             if chance < min_probability:
                 continue
             new_cost = weight + penalty
@@ -419,7 +427,7 @@ def search(
                     chance_on = chance * best_own
                     if beside[source] != mark:
                         chance_on *= better_probability if reached_at[source] == mark else hop_probability
-                    if weight + np.int64(attempt_cost_msat / chance_on) - attempt_cost_msat > bound:
+                    if weight + attempt_penalty_msat(attempt_cost_msat, chance_on) - attempt_cost_msat > bound:
                         pruned |= PRUNED_BY_BOUND  # the label stays, so that no worse one stands in for it
                         continue
             elif bounded:

@@ -78,6 +78,27 @@ def rarely_longer_s(time: Time) -> float:
             return float(mean * (shape - 1) * (RARE ** (-1 / shape) - 1))
 
 
+class AnnouncedInboundFees(Config):
+    """The inbound fees that the network's file carries (LND's describegraph, since 0.18)."""
+
+    kind: Literal["announced"]
+
+
+class DrawnInboundFees(Config):
+    """Some routers give discounts for what comes in by any of their channels to others, to draw money into them."""
+
+    kind: Literal["drawn"]
+    share: Probability = 0.1
+    """Part of the routers that do."""
+    base_msat: int = Field(0, ge=-(2**31), le=0)
+    """What they add to their outbound fee of each HTLC; LND refuses to add more than nothing unless told otherwise."""
+    ppm: int = Field(-100, ge=-1_000_000, le=0)
+    """The same in millionths of what they send on and its outbound fee. No HTLC costs less than nothing in all."""
+
+
+InboundFees = Annotated[AnnouncedInboundFees | DrawnInboundFees, Field(discriminator="kind")]
+
+
 class Availability(Config):
     """Nodes that go away and come back: on and off for times drawn anew each time."""
 
@@ -110,6 +131,10 @@ class Nodes(Config):
     """Over which of its channels to the next peer a node forwards (BOLT 4 leaves it free): `any` whose own terms and
     money allow it, at random (LND htlcswitch/switch.go); `fullest`, the one that could send most, of those with the
     fees of the channel that the payer named (CLN lightningd/peer_htlcs.c best_channel); `named`, no other."""
+    inbound_fees: InboundFees | None = None
+    """What routers ask for by the channel an HTLC comes in by, beside their outbound fees (bLIP 18); nothing by
+    default, whatever the network's file carries. Of payers, those of the policies `lnd` and `cheapest` reckon with
+    it; the others pay outbound fees in full."""
     hold: Time = ConstantTime()
     """How long payees hold an HTLC before they fulfil it."""
     availability: Availability | None = None

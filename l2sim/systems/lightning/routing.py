@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.inbound import has_inbound_fees
 from l2sim.systems.lightning.payer_config import Payer
 
 Int64s = npt.NDArray[np.int64]
@@ -45,6 +46,10 @@ class Network(NamedTuple):
     out_start: Int32s
     """The targets of the edges from node v are `out_target[out_start[v]]` to `out_target[out_start[v + 1] - 1]`."""
     out_target: Int32s
+    inbound_base_msat: Int64s
+    """What the target of an edge asks for of what comes in by it, by the edge's number, so that payers' own edges are
+    here too; empty if nobody asks for any."""
+    inbound_ppm: Int64s
 
 
 class OwnChannels(NamedTuple):
@@ -118,6 +123,7 @@ class RoutingTable:
         kept = np.flatnonzero(forwards[source])
         kept = kept[np.argsort(target[kept], kind="stable")]
         counts = np.bincount(target[kept], minlength=graph.node_count)
+        with_inbound = has_inbound_fees(graph)
         limit = np.where(graph.enabled, np.minimum(graph.htlc_max_msat, graph.edge_capacity_msat()), 0)
         self.network = Network(
             start=np.concatenate(([0], np.cumsum(counts))).astype(np.int32),
@@ -135,6 +141,8 @@ class RoutingTable:
                 np.int32
             ),
             out_target=target[kept][np.argsort(source[kept], kind="stable")].astype(np.int32),
+            inbound_base_msat=graph.inbound_base_msat.copy() if with_inbound else np.empty(0, np.int64),
+            inbound_ppm=graph.inbound_ppm.copy() if with_inbound else np.empty(0, np.int64),
         )
         self.remembered_by = remembered_by
         self.key_count = int(self.network.key.max(initial=-1)) + 1
@@ -161,6 +169,12 @@ class RoutingTable:
             network.cltv_delta[position] = cltv_delta
             network.htlc_min_msat[position] = htlc_min_msat
             network.limit_msat[position] = limit_msat
+
+    def update_inbound(self, edge: int, base_msat: int, ppm: int) -> None:
+        """What payers know from now on of what the target of `edge` asks for by it."""
+        if len(self.network.inbound_ppm):
+            self.network.inbound_base_msat[edge] = base_msat
+            self.network.inbound_ppm[edge] = ppm
 
     def announce(self, channel: int, capacity_msat: int, limits_msat: tuple[int, int] | None = None) -> None:
         """Make both edges of a channel usable up to its capacity, or to limits of their own; 0 takes them off the

@@ -16,11 +16,12 @@ from typing import Final
 import numpy as np
 
 from l2sim.systems.lightning import kernels
+from l2sim.systems.lightning.inbound import inbound_fee_msat
 from l2sim.systems.lightning.payer_config import Payer
 from l2sim.systems.lightning.policies import cheapest, cln, eclair, ldk, lnd, lnd_bimodal, uniform
 from l2sim.systems.lightning.policies import kernels as any_policy
 from l2sim.systems.lightning.policies.choice import Chooser
-from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms
+from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms, attempt_penalty_msat
 from l2sim.systems.lightning.routing import (
     PRUNED_BY_BOUND,
     PRUNED_BY_FEE,
@@ -136,7 +137,8 @@ class Searcher:
     ) -> tuple[int, int]:
         self._mark += 1
         self.searches += 1
-        search = kernels.search if terms.rule == Rule.LND else any_policy.search
+        plain = terms.rule == Rule.LND and len(network.inbound_ppm) == 0
+        search = kernels.search if plain else any_policy.search
         length, self.pruned, cost = search(network, own, memory, remembered, query, terms, self._scratch, self._mark)
         return length, cost
 
@@ -153,6 +155,8 @@ class _Label:
     probability: float
     edge: int = -1
     toward: int = -1
+    fee_msat: int = 0
+    """The outbound fee of its node, in `amount_msat`."""
 
 
 def search_reference(
@@ -170,34 +174,52 @@ def search_reference(
         node = int(memory.source[j])
         following[j] = first_of.get(node, -1)
         first_of[node] = j
-    labels = {query.payee: _Label(0, 0, query.amount_msat, query.final_cltv_blocks, 0, 1.0)}
+    labels = {query.payee: _Label(0, 0, query.amount_msat, query.final_cltv_blocks, 0, terms.own_probability)}
     heap = [(0, query.payee)]
     done: set[int] = set()
     pruned = 0
-    while heap:
+    best: Route | None = None
+
+    def charged_inbound_msat(node: int, edge: int) -> int:
+        """What `node` asks for by that edge on top of its outbound fee, which a discount cannot pass."""
+        if not terms.inbound or len(network.inbound_ppm) == 0 or node == query.payee:
+            return 0
+        base_msat, ppm = int(network.inbound_base_msat[edge]), int(network.inbound_ppm[edge])
+        return max(inbound_fee_msat(base_msat, ppm, labels[node].amount_msat), -labels[node].fee_msat)
+
+    while heap and (best is None or heap[0][0] < best.cost):
         _, node = heapq.heappop(heap)
         if node in done:
             continue
         done.add(node)
         label = labels[node]
         for i in np.flatnonzero(own.target == node).tolist():
-            if label.amount_msat < own.htlc_min_msat[i]:
+            inbound_fee = charged_inbound_msat(node, int(own.edge[i]))
+            amount = label.amount_msat + inbound_fee
+            cost = label.cost + max(0, inbound_fee)
+            if amount < own.htlc_min_msat[i]:
                 pruned |= PRUNED_BY_MINIMUM
-            elif label.amount_msat > own.limit_msat[i]:
+            elif amount > own.limit_msat[i]:
                 pruned |= PRUNED_BY_OWN_FUNDS
-            else:
-                return _route(labels, node, int(own.edge[i]), query.payee), pruned
+            elif amount > query.amount_msat + query.fee_limit_msat:
+                pruned |= PRUNED_BY_FEE
+            elif best is None or cost < best.cost:
+                best = _route(labels, node, int(own.edge[i]), amount, query.payee)._replace(cost=cost)
         if label.hops + 2 > query.max_hops:
             continue
         for e in range(int(network.start[node]), int(network.start[node + 1])):
             source = int(network.source[e])
-            if source in done or source == query.payer or label.amount_msat > network.limit_msat[e]:
+            if source in done or source == query.payer:
                 continue
-            if label.amount_msat < network.htlc_min_msat[e]:
+            inbound_fee = charged_inbound_msat(node, int(network.edge[e]))
+            amount = label.amount_msat + inbound_fee
+            if amount > network.limit_msat[e]:
+                continue
+            if amount < network.htlc_min_msat[e]:
                 pruned |= PRUNED_BY_MINIMUM
                 continue
-            fee = int(network.base_fee_msat[e]) + label.amount_msat * int(network.fee_ppm[e]) // 1_000_000
-            sent = label.amount_msat + fee
+            fee = int(network.base_fee_msat[e]) + amount * int(network.fee_ppm[e]) // 1_000_000
+            sent = amount + fee
             if sent > query.amount_msat + query.fee_limit_msat:
                 pruned |= PRUNED_BY_FEE
                 continue
@@ -206,8 +228,9 @@ def search_reference(
             if expiry > query.max_cltv_blocks:
                 continue
             hop = Hop(
-                query.now_ns, label.amount_msat, fee, int(network.base_fee_msat[e]), int(network.fee_ppm[e]), delta,
-                int(network.capacity_msat[e]), int(network.limit_msat[e]), int(network.edge[e]) & 1,
+                query.now_ns, amount, max(0, fee + inbound_fee), int(network.base_fee_msat[e]),
+                int(network.fee_ppm[e]), delta, int(network.capacity_msat[e]), int(network.limit_msat[e]),
+                int(network.edge[e]) & 1,
             )  # fmt: skip
             known = Known(memory.facts, row_of.get(int(network.key[e]), -1), first_of.get(source, -1), following)
             added, chance = hop_cost(terms, hop, known)
@@ -217,21 +240,21 @@ def search_reference(
             weight = label.weight_msat + int(added)
             cost = weight
             if terms.attempt_cost_msat:
-                cost += int(terms.attempt_cost_msat / probability) - terms.attempt_cost_msat
+                cost += attempt_penalty_msat(terms.attempt_cost_msat, probability) - terms.attempt_cost_msat
             if source not in labels or cost < labels[source].cost:
                 edge = int(network.edge[e])
-                labels[source] = _Label(cost, weight, sent, expiry, label.hops + 1, probability, edge, node)
+                labels[source] = _Label(cost, weight, sent, expiry, label.hops + 1, probability, edge, node, fee)
                 heapq.heappush(heap, (cost, source))
-    return None, pruned
+    return best, pruned
 
 
-def _route(labels: dict[int, _Label], node: int, first_edge: int, payee: int) -> Route:
-    """Follow the labels from the payer's neighbour to the payee."""
+def _route(labels: dict[int, _Label], node: int, first_edge: int, first_msat: int, payee: int) -> Route:
+    """Follow the labels from the payer's neighbour, to which the first channel carries so much, to the payee."""
     cost = labels[node].cost
-    edges, amounts, expiries = [first_edge], [labels[node].amount_msat], [labels[node].expiry_blocks]
+    edges, amounts, expiries = [first_edge], [first_msat], [labels[node].expiry_blocks]
     while node != payee:
         edges.append(labels[node].edge)
+        amounts.append(labels[node].amount_msat - labels[node].fee_msat)
         node = labels[node].toward
-        amounts.append(labels[node].amount_msat)
         expiries.append(labels[node].expiry_blocks)
     return Route(edges, amounts, expiries, cost)

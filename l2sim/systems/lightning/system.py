@@ -25,6 +25,7 @@ from l2sim.systems.lightning.full_dance import FullNetwork
 from l2sim.systems.lightning.gossip import Announcements, FeeChanger
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
+from l2sim.systems.lightning.inbound import with_inbound_fees
 from l2sim.systems.lightning.latency import make_latencies
 from l2sim.systems.lightning.liquidity import draw_balances
 from l2sim.systems.lightning.onchain.breach import Breaches
@@ -66,6 +67,7 @@ class LightningSystem(PaymentSystem):
         streams, environment = world.streams, world.environment
         if graph is None:
             graph = build_graph(config.topology, streams.get("topology"))
+        graph = with_inbound_fees(graph, config.nodes.inbound_fees, streams)
         balance_msat = draw_balances(graph, config.liquidity, streams.get("lightning/liquidity"))
         population = place_users(graph, config.users, world.workload.funds_msat, streams.get("lightning/users"))
         self.config = config

@@ -13,7 +13,7 @@ def hop(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
     """Fee and risk; certain to succeed unless as much failed within the memory."""
     if failed_lately(terms, hop, known):
         return IMPOSSIBLE
-    return hop.fee_msat + risk_msat(terms, hop), 1.0
+    return hop.fee_msat + risk_msat(terms, hop.amount_msat + hop.fee_msat, hop.delta_blocks), 1.0
 
 
 @register_jitable

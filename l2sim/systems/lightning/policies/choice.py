@@ -13,6 +13,7 @@ from l2sim.systems.lightning.payer_config import (
     UniformPayer,
 )
 from l2sim.systems.lightning.policies.cln import MU_MAX, MUS, about, median_ratio
+from l2sim.systems.lightning.policies.lnd import KNOWN_SUCCESS
 from l2sim.systems.lightning.policies.terms import Rule, Terms
 from l2sim.systems.lightning.routing import Network, RoutingTable
 
@@ -117,6 +118,7 @@ def terms_of(settings: Payer, amount_msat: int) -> Terms:
         case CheapestPayer():
             return Terms(
                 int(Rule.CHEAPEST),
+                inbound=1,
                 risk_numerator=settings.risk_factor_billionths,
                 risk_denominator=BILLION,
                 memory_ns=float(ns(settings.memory_s)),
@@ -141,6 +143,8 @@ def _lnd(settings: LndPayer, amount_msat: int) -> Terms:
         int(Rule.LND if settings.estimator == "apriori" else Rule.LND_BIMODAL),
         attempt_cost_msat=lnd_attempt_cost_msat(settings, amount_msat),
         min_probability=settings.min_probability,
+        own_probability=KNOWN_SUCCESS if settings.estimator == "apriori" else 1.0,
+        inbound=1,
         risk_numerator=settings.risk_factor_billionths,
         risk_denominator=BILLION,
         memory_ns=float(ns(settings.memory_s)),

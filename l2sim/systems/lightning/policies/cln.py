@@ -36,7 +36,7 @@ def hop_getroute(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
     """Fee and amount x delay x riskfactor; a channel that failed is left out."""
     if failed_lately(terms, hop, known):
         return IMPOSSIBLE
-    return hop.fee_msat + risk_msat(terms, hop), 1.0
+    return hop.fee_msat + risk_msat(terms, hop.amount_msat + hop.fee_msat, hop.delta_blocks), 1.0
 
 
 @register_jitable

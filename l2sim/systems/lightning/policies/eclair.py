@@ -17,5 +17,6 @@ def hop(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
         return IMPOSSIBLE
     ppm = terms.hop_cost_ppm
     share_msat = hop.amount_msat // 1_000_000 * ppm + hop.amount_msat % 1_000_000 * ppm // 1_000_000
-    cost_msat = hop.fee_msat + risk_msat(terms, hop) + terms.hop_cost_msat + share_msat
+    cost_msat = hop.fee_msat + terms.hop_cost_msat + share_msat
+    cost_msat += risk_msat(terms, hop.amount_msat + hop.fee_msat, hop.delta_blocks)
     return cost_msat, 1.0 - hop.amount_msat / hop.capacity_msat

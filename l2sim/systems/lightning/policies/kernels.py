@@ -5,10 +5,12 @@
 
 import numpy as np
 
+from l2sim.systems.lightning import inbound
 from l2sim.systems.lightning.compiled import compiled
+from l2sim.systems.lightning.inbound import inbound_fee_msat
 from l2sim.systems.lightning.kernels import Scratch, chain_own, follow, forget, pop, push, remember, start
 from l2sim.systems.lightning.policies import cheapest, cln, eclair, ldk, lnd, lnd_bimodal, terms, uniform
-from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms
+from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms, attempt_penalty_msat
 from l2sim.systems.lightning.routing import (
     PRUNED_BY_FEE,
     PRUNED_BY_MINIMUM,
@@ -19,7 +21,7 @@ from l2sim.systems.lightning.routing import (
     Query,
 )
 
-SOURCES = (cheapest, cln, eclair, ldk, lnd, lnd_bimodal, terms, uniform)
+SOURCES = (cheapest, cln, eclair, inbound, ldk, lnd, lnd_bimodal, terms, uniform)
 # Numba takes members of an enumeration for objects; here they are plain numbers.
 CHEAPEST, LND, LND_BIMODAL, CLN_GETROUTE = (
     int(rule) for rule in (Rule.CHEAPEST, Rule.LND, Rule.LND_BIMODAL, Rule.CLN_GETROUTE)
@@ -48,6 +50,13 @@ def hop_cost(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
     return uniform.hop(terms, hop, known)
 
 
+@compiled(inbound)
+def charged_inbound_msat(network: Network, edge: int, received_msat: int, fee_msat: int) -> int:
+    """What the target of an edge asks for by it on top of its outbound fee, which a discount cannot pass."""
+    asked_msat = inbound_fee_msat(network.inbound_base_msat[edge], network.inbound_ppm[edge], received_msat)
+    return max(asked_msat, -fee_msat)
+
+
 @compiled(*SOURCES)
 def search(
     network: Network,
@@ -64,40 +73,55 @@ def search(
     The route's edges, amounts and expiries are left in `scratch.route_*`. See `search.search_reference`.
     """
     seen, done, cost = scratch.seen, scratch.done, scratch.cost
+    with_inbound = terms.inbound != 0 and len(network.inbound_ppm) > 0
     pruned = 0
     max_amount_msat = query.amount_msat + query.fee_limit_msat
     remember(memory, remembered, scratch, mark)
     chain_own(own, scratch, mark)
-    start(query, scratch, mark)
+    start(query, terms.own_probability, scratch, mark)
+    scratch.fee_msat[query.payee] = 0
     size = push(scratch.heap_cost, scratch.heap_node, 0, 0, query.payee)
     first = -1
     last = query.payee
-    while size > 0:
+    least_cost = 2**62
+    first_msat = np.int64(0)
+    while size > 0 and scratch.heap_cost[0] < least_cost:
         node = scratch.heap_node[0]
         size = pop(scratch.heap_cost, scratch.heap_node, size)
         if done[node] == mark:
             continue
         done[node] = mark
-        amount = scratch.amount_msat[node]
+        received = scratch.amount_msat[node]
+        asks_inbound = with_inbound and node != query.payee
         if scratch.own_seen[node] == mark:
             i = scratch.own_first[node]
             while i >= 0:
+                amount = received
+                if asks_inbound:
+                    amount += charged_inbound_msat(network, own.edge[i], received, scratch.fee_msat[node])
                 if amount < own.htlc_min_msat[i]:
                     pruned |= PRUNED_BY_MINIMUM
                 elif amount > own.limit_msat[i]:
                     pruned |= PRUNED_BY_OWN_FUNDS
-                else:
-                    first = i
-                    break
+                elif amount > max_amount_msat:
+                    pruned |= PRUNED_BY_FEE
+                elif cost[node] + max(0, amount - received) < least_cost:
+                    least_cost = cost[node] + max(0, amount - received)
+                    first, last, first_msat = i, node, amount
                 i = scratch.own_next[i]
-            if first >= 0:
-                last = node
+            if least_cost <= cost[node]:
                 break
         if scratch.hops[node] + 2 > query.max_hops:
             continue
         for e in range(network.start[node], network.start[node + 1]):
             source = network.source[e]
-            if done[source] == mark or source == query.payer or amount > network.limit_msat[e]:
+            if done[source] == mark or source == query.payer:
+                continue
+            amount, inbound_fee = received, np.int64(0)
+            if asks_inbound:
+                inbound_fee = charged_inbound_msat(network, network.edge[e], received, scratch.fee_msat[node])
+                amount += inbound_fee
+            if amount > network.limit_msat[e]:
                 continue
             if amount < network.htlc_min_msat[e]:
                 pruned |= PRUNED_BY_MINIMUM
@@ -116,8 +140,8 @@ def search(
             row = scratch.row_of[network.key[e]]
             first_row = scratch.first_row[source] if scratch.known_at[source] == mark else -1
             hop = Hop(
-                query.now_ns, amount, fee, network.base_fee_msat[e], ppm, delta, network.capacity_msat[e],
-                network.limit_msat[e], network.edge[e] & 1,
+                query.now_ns, amount, max(0, fee + inbound_fee), network.base_fee_msat[e], ppm, delta,
+                network.capacity_msat[e], network.limit_msat[e], network.edge[e] & 1,
             )  # fmt: skip
             added, chance = hop_cost(terms, hop, Known(memory.facts, row, first_row, scratch.next_row))
             chance *= scratch.probability[node]
@@ -126,13 +150,14 @@ def search(
             weight = scratch.weight_msat[node] + added
             new_cost = weight
             if terms.attempt_cost_msat:
-                new_cost += np.int64(terms.attempt_cost_msat / chance) - terms.attempt_cost_msat
+                new_cost += attempt_penalty_msat(terms.attempt_cost_msat, chance) - terms.attempt_cost_msat
             if seen[source] == mark and new_cost >= cost[source]:
                 continue
             seen[source] = mark
             cost[source] = new_cost
             scratch.weight_msat[source] = weight
             scratch.amount_msat[source] = sent
+            scratch.fee_msat[source] = fee
             scratch.expiry_blocks[source] = expiry
             scratch.hops[source] = scratch.hops[node] + 1
             scratch.probability[source] = chance
@@ -142,4 +167,11 @@ def search(
     forget(memory, remembered, scratch)
     if first < 0:
         return 0, pruned, 0
-    return follow(network, own, query, scratch, first, last), pruned, cost[last]
+    length: int = follow(network, own, query, scratch, first, last)
+    if with_inbound:
+        scratch.route_amount_msat[0] = first_msat
+        node = last
+        for i in range(1, length):
+            scratch.route_amount_msat[i] = scratch.amount_msat[node] - scratch.fee_msat[node]
+            node = scratch.toward[node]
+    return length, pruned, least_cost

@@ -1,8 +1,11 @@
 """`lnd`, estimator `apriori`: LND's probability from a channel's record and that of its node.
 
 Sources: routing/pathfind.go, routing/probability_apriori.go, routing/missioncontrol.go. Results are kept for pairs of
-nodes. A route's cost is fees + price of locked money + attempt cost / probability. The search compiled for this
-policy alone, which is the default, is `lightning.kernels`; the general one gives the same with `hop`.
+nodes. A route's cost is fees + price of locked money + attempt cost / probability, where the payer's own channel counts
+with 0.95, whatever is known of it: it has what its balance says, and refusals of one's own are not remembered. Nodes'
+inbound fees count with their outbound ones, never less than nothing together (routing/unified_edges.go). The search
+compiled for this policy alone, which is the default, is `lightning.kernels`; the general one gives the same with `hop`,
+and takes its place where there are inbound fees.
 """
 
 import math
@@ -33,7 +36,7 @@ RELAX_NS: Final = 60 * 10**9  # minFailureRelaxInterval: within it a failure of 
 @register_jitable
 def hop(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
     """Fee and risk, and the probability of the pair of nodes."""
-    return hop.fee_msat + risk_msat(terms, hop), pair_probability(terms, hop, known)
+    return hop.fee_msat + risk_msat(terms, hop.amount_msat, hop.delta_blocks), pair_probability(terms, hop, known)
 
 
 @register_jitable

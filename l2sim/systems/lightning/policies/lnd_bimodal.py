@@ -24,7 +24,7 @@ from l2sim.systems.lightning.policies.terms import (
 @register_jitable
 def hop(terms: Terms, hop: Hop, known: Known) -> tuple[int, float]:
     """Fee and risk, and the probability of the pair of nodes."""
-    return hop.fee_msat + risk_msat(terms, hop), pair_probability(terms, hop, known)
+    return hop.fee_msat + risk_msat(terms, hop.amount_msat, hop.delta_blocks), pair_probability(terms, hop, known)
 
 
 @register_jitable

@@ -60,6 +60,10 @@ class Terms(NamedTuple):
     offset_half_life_ns: float = 0.0
     history_half_life_ns: float = 0.0
     saturation_power: int = 0
+    own_probability: float = 1.0
+    """With what probability the payer's own channel is thought to work, whichever it takes."""
+    inbound: int = 0
+    """1 to reckon with inbound fees, 0 to know nothing of them."""
 
 
 class Hop(NamedTuple):
@@ -100,16 +104,33 @@ SUCCESS_MSAT: Final = 2  # an amount of so much or less went through ...
 SUCCESS_NS: Final = 3  # ... then
 IN_FLIGHT_MSAT: Final = 4  # what the payer itself has under way
 BOUNDS_COLUMNS: Final = 5
+MAX_PENALTY_MSAT: Final = 2**61
 NO_FAILURE: Final = 2**62  # msat: nothing is known to fail
 
 
 @register_jitable
-def risk_msat(terms: Terms, hop: Hop) -> int:
-    """The price of locking what the channel's source would receive for as long as it asks."""
-    locked = (hop.amount_msat + hop.fee_msat) * hop.delta_blocks
+def risk_msat(terms: Terms, amount_msat: int, delta_blocks: int) -> int:
+    """The price of locking an amount for so many blocks."""
+    locked = amount_msat * delta_blocks
     # The product may pass 2**63, its parts do not.
     whole, rest = locked // terms.risk_denominator, locked % terms.risk_denominator
     return whole * terms.risk_numerator + rest * terms.risk_numerator // terms.risk_denominator
+
+
+@register_jitable
+def attempt_penalty_msat(attempt_cost_msat: int, probability: float) -> int:
+    """The attempt cost over the probability, and `MAX_PENALTY_MSAT` where that would be more.
+
+    So no sum of fees and penalty passes 2**63 (LND stops at 9e18 for the same reason).
+
+    >>> attempt_penalty_msat(100_000, 0.5), attempt_penalty_msat(10**15, 1e-300) == MAX_PENALTY_MSAT
+    (200000, True)
+    """
+    if attempt_cost_msat <= 0:
+        return 0
+    if probability * MAX_PENALTY_MSAT <= attempt_cost_msat:
+        return MAX_PENALTY_MSAT
+    return int(attempt_cost_msat / probability)
 
 
 @register_jitable

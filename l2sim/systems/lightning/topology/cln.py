@@ -100,7 +100,9 @@ def _refuse_mismatch(
 
 
 def cln_records(graph: ChannelGraph) -> dict[str, Iterator[dict[str, Any]]]:
-    """The graph as the list of a `listchannels` document; balances and nodes without channels cannot be said in it.
+    """The graph as the list of a `listchannels` document.
+
+    Balances, inbound fees and nodes without channels cannot be said in it.
 
     Raises `TopologyError` for capacities that are not whole satoshis, and names that are not short channel ids.
     """

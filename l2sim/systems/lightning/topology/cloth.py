@@ -135,8 +135,8 @@ def _table(name: str, path: str, text: str) -> Table:
 def cloth_tables(graph: ChannelGraph) -> dict[str, Iterator[str]]:
     """The graph as the lines of the three files, by table name.
 
-    A graph without balances is written with even ones, as the form must have some. Names, and the most an HTLC may
-    carry, cannot be said in it. Raises `TopologyError` for a graph with disabled directions.
+    A graph without balances is written with even ones, as the form must have some. Names, inbound fees, and the most an
+    HTLC may carry, cannot be said in it. Raises `TopologyError` for a graph with disabled directions.
     """
     if not graph.enabled.all():
         disabled = int((~graph.enabled).sum())

@@ -15,6 +15,8 @@ class Policy:
     cltv_delta: int = 0
     htlc_min_msat: int = 0
     htlc_max_msat: int | None = None
+    inbound_base_msat: int = 0
+    inbound_ppm: int = 0
 
 
 ABSENT = Policy()
@@ -46,6 +48,8 @@ class Columns:
         """
         index = {name: i for i, name in enumerate(node_names)}
         policies = self.policies
+        # Who announces an inbound fee asks for it of what comes in by its channel: by the other edge.
+        others = [policies[e ^ 1] for e in range(len(policies))]
         capacities = [capacity for capacity in self.capacity_msat for _ in range(2)]
         maxima = [
             capacity if policy.htlc_max_msat is None else min(policy.htlc_max_msat, capacity)
@@ -62,5 +66,7 @@ class Columns:
             cltv_delta=[policy.cltv_delta for policy in policies],
             htlc_min_msat=[min(policy.htlc_min_msat, MAX_CAPACITY_MSAT) for policy in policies],
             htlc_max_msat=maxima,
+            inbound_base_msat=[other.inbound_base_msat for other in others],
+            inbound_ppm=[other.inbound_ppm for other in others],
             balance_msat=balance_msat,
         )

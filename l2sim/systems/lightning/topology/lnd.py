@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from l2sim.errors import TopologyError
-from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.graph import MAX_INBOUND, ChannelGraph
 from l2sim.systems.lightning.topology.channel_ids import from_number, to_number
 from l2sim.systems.lightning.topology.columns import ABSENT, Columns, Policy
 from l2sim.systems.lightning.topology.places import (
@@ -21,7 +23,8 @@ def read_lnd(document: Mapping[str, Any], path: str) -> ChannelGraph:
     """The graph in a parsed `describegraph` document; nodes are ordered by key, channels as in the file.
 
     `node1_policy` is the policy of edges that node 1 sends over. A policy that is null or missing leaves that half
-    disabled. `max_htlc_msat` absent or "0" (LND's way to say unset) means the capacity.
+    disabled. `max_htlc_msat` absent or "0" (LND's way to say unset) means the capacity. Inbound fees, which LND prints
+    since 0.18, are read where they are there.
 
     Raises `TopologyError` naming the record, the key, the value and the rule.
     """
@@ -68,6 +71,8 @@ def _policy(place: Place, edge: Mapping[str, Any], side: str) -> Policy:
         cltv_delta=place.whole(value, "time_lock_delta", 0, MAX_CLTV_DELTA),
         htlc_min_msat=place.whole(value, "min_htlc", 0, MAX_U64),
         htlc_max_msat=place.whole(value, "max_htlc_msat", 0, MAX_U64, default=0) or None,
+        inbound_base_msat=place.whole(value, "inbound_fee_base_msat", -MAX_INBOUND - 1, MAX_INBOUND, default=0),
+        inbound_ppm=place.whole(value, "inbound_fee_rate_milli_msat", -MAX_INBOUND - 1, MAX_INBOUND, default=0),
     )
     place.inside = ""
     return policy
@@ -82,7 +87,7 @@ def lnd_records(graph: ChannelGraph) -> dict[str, Iterator[dict[str, Any]]]:
 
 
 def _edges(graph: ChannelGraph) -> Iterator[dict[str, Any]]:
-    policies = [
+    policies: list[dict[str, Any]] = [
         {
             "time_lock_delta": cltv_delta,
             "min_htlc": str(htlc_min),
@@ -101,6 +106,9 @@ def _edges(graph: ChannelGraph) -> Iterator[dict[str, Any]]:
             strict=True,
         )
     ]
+    for e in np.flatnonzero((graph.inbound_base_msat != 0) | (graph.inbound_ppm != 0)).tolist():
+        policies[e ^ 1]["inbound_fee_base_msat"] = int(graph.inbound_base_msat[e])
+        policies[e ^ 1]["inbound_fee_rate_milli_msat"] = int(graph.inbound_ppm[e])
     for c, (name, a, b, capacity_sat) in enumerate(channel_ends(graph)):
         yield {
             "channel_id": str(to_number(name)),

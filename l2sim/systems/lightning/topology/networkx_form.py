@@ -21,6 +21,8 @@ _POLICY_DEFAULTS: Final = {
     "fee_ppm": DEFAULT_FEE_PPM,
     "cltv_delta": DEFAULT_CLTV_DELTA,
     "htlc_min_msat": DEFAULT_HTLC_MIN_MSAT,
+    "inbound_base_msat": 0,
+    "inbound_ppm": 0,
 }
 
 
@@ -32,7 +34,7 @@ def to_networkx(graph: ChannelGraph) -> "networkx.MultiGraph[str]":
     """
     import networkx
 
-    names = ["enabled", "base_fee_msat", "fee_ppm", "cltv_delta", "htlc_min_msat", "htlc_max_msat"]
+    names = [*_POLICY_DEFAULTS, "htlc_max_msat"]
     if graph.balance_msat is not None:
         names.append("balance_msat")
     columns = {name: getattr(graph, name).tolist() for name in names}
