@@ -11,7 +11,7 @@ from l2sim.errors import Problem, ScenarioError
 from l2sim.scenario.document import Document, KeyPath, parse, read_text
 from l2sim.scenario.hidden import rule_faults
 from l2sim.scenario.overrides import apply_override
-from l2sim.scenario.problems import in_order, problems_of
+from l2sim.scenario.problems import in_order, problem_at, problems_of
 from l2sim.scenario.schema import Scenario, reference_faults, with_written_paths
 from l2sim.scenario.wording import clip, key_text, show
 
@@ -64,7 +64,7 @@ def _build(document: Document, folder: Path, overrides: Iterable[str]) -> Scenar
         for key_path, rule, got in reference_faults(document.data):
             found.append(Problem(str(document.place(key_path)), key_text(key_path), rule, got))
         for key_path, rule, got in rule_faults(Scenario, document.data):
-            found.append(Problem(str(document.place(key_path)), key_text(key_path), rule, got))
+            found.append(problem_at(document, key_path, rule, got))
         problems.extend(problem for problem in found if problem.key not in known)
     if problems or scenario is None:
         raise ScenarioError(in_order(problems, document))

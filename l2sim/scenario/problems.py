@@ -1,5 +1,6 @@
 """Turns what pydantic found into problems with a place, a rule and the value, in the order of the file."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
@@ -93,7 +94,17 @@ def _problem(document: Document, path: KeyPath, found: list[tuple[str, str | Non
     """One problem for a key; the members of a union of simple types each say their rule, joined by `or`."""
     rules = list(dict.fromkeys(rule for rule, _ in found))
     text = " or ".join([rules[0], *(rule.removeprefix("must be ") for rule in rules[1:])])
-    return Problem(str(document.place(path)), key_text(path), text, found[0][1])
+    return problem_at(document, path, text, found[0][1])
+
+
+def problem_at(document: Document, path: KeyPath, rule: str, got: str | None) -> Problem:
+    """A broken rule of a key; that of a group which begins with one of its keys has the place of that one.
+
+    So `escape.window_s must be longer than ...`, a rule of a rollup, has the line of `window_s`.
+    """
+    first = re.match(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*(?= )", rule)
+    inner = [int(part) if part.isdecimal() else part for part in first[0].split(".")] if first else []
+    return Problem(str(document.place((*path, *inner))), key_text(path), rule, got)
 
 
 def _locate(detail: Mapping[str, Any], data: Any) -> tuple[KeyPath, Any]:

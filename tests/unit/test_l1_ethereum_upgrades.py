@@ -89,10 +89,16 @@ def test_a_scenario_adds_rows_to_the_fork_table() -> None:
 @pytest.mark.parametrize(
     ("settings", "rule"),
     [
-        ({"forks": [{**BPO3, "activation_s": 1_767_747_671}]}, "activation_s of bpo3 must be later than 1767747671"),
-        ({"forks": [BPO3, {**BPO3, "name": "bpo4", "activation_s": 1_800_000_000}]}, "activation_s of bpo4"),
-        ({"forks": [{**BPO3, "name": "bpo1"}]}, "names must differ"),
-        ({"forks": [{**BPO3, "target_blobs": 32}]}, "below max_blobs, 32"),
+        (
+            {"forks": [{**BPO3, "activation_s": 1_767_747_671}]},
+            "forks.0.activation_s must be later than 1767747671",
+        ),
+        (
+            {"forks": [BPO3, {**BPO3, "name": "bpo4", "activation_s": 1_800_000_000}]},
+            "forks.1.activation_s must be later than",
+        ),
+        ({"forks": [{**BPO3, "name": "bpo1"}]}, r"forks\.0\.name must be none of london, .*bpo2 \(got bpo1\)"),
+        ({"forks": [{**BPO3, "target_blobs": 32}]}, r"forks\.0\.target_blobs must be above 0 and below max_blobs, 32"),
         ({"forks": [{**BPO3, "blob_update_fraction": 131_071}]}, "greater than or equal to 131072"),
         ({"fork": "cancun", "initial_excess_blob_gas": 178 * 3_338_477 + 1}, "at most 594248906, 178 times"),
         ({"fork": "shanghai"}, "fork must be one of london, cancun, prague, osaka, bpo1, bpo2"),

@@ -39,9 +39,9 @@ systems:
     ("payer", "place", "rule"),
     [
         ("policy: lnd\n      multipath: {split: flow}", ":17:19 systems.lightning.payer.multipath.split", "must be"),
-        ("policy: cln\n      search: getroute\n      multipath: {split: flow}", ":15:5 systems.lightning.payer",
+        ("policy: cln\n      search: getroute\n      multipath: {split: flow}", ":18:19 systems.lightning.payer",
          "multipath.split must be halving or capacity with search: getroute (got flow)"),
-        ("policy: ldk\n      max_cltv_blocks: 20", ":15:5 systems.lightning.payer",
+        ("policy: ldk\n      max_cltv_blocks: 20", ":17:7 systems.lightning.payer",
          "max_cltv_blocks must be at least final_cltv_blocks + block_padding, 21 (got 20)"),
         ("policy: zebra", ":16:7 systems.lightning.payer.policy", "must be one of"),
     ],

@@ -45,14 +45,21 @@ PROVEN = SCENARIO[SCENARIO.index("kind: validity") : SCENARIO.index("    escape"
         ("gas_limit: 60000000", "gas_limit: 4000000", 18, "max_calldata_bytes: must fit into 4000000 gas of eth"),
         ("gas_limit: 60000000", "gas_limit: 250000", 21, "settlement.verify_gas: must fit into 250000 gas of eth"),
         # A window shorter than a proof, and clocks shorter than their extensions.
-        ("window_s: 604800", "window_s: 4000", 15, "escape.window_s must be longer than a batch and its proof take"),
+        ("window_s: 604800", "window_s: 4000", 26, "escape.window_s must be longer than a batch, its proof and"),
+        ("window_s: 604800", "window_s: 4200", 26, "its execution delay take, 4200 (got 4200)"),
+        (
+            "proof_s: 3600",
+            "execution_delay_s: 602000\n      proof_s_per_transaction: 3",
+            27,
+            "take, 606203 (got 604800)",
+        ),
         (PROVEN, "kind: optimistic\n      disputes: {clock_s: 60}", 23, "clock_s must be at least twice"),
         ("provers: 2", "provers: 0", 23, "settlement.provers: must be at least 1 (got 0)"),
         # A fork table out of order.
-        ("1900000000", "1700000000", 9, "activation_s of later must be later than 1767747671, that of bpo2"),
-        ("{name: later, ", "{name: bpo2, ", 9, "names must differ (got bpo2 twice)"),
+        ("1900000000", "1700000000", 13, "forks.0.activation_s must be later than 1767747671, that of bpo2"),
+        ("{name: later, ", "{name: bpo2, ", 13, "forks.0.name must be none of"),
         # Outages out of order.
-        ("provers: 2", "outages: [{start_s: 9, duration_s: 5}, {start_s: 10, duration_s: 1}]", 21, "be after 14"),
+        ("provers: 2", "outages: [{start_s: 9, duration_s: 5}, {start_s: 10, duration_s: 1}]", 23, "be after 14"),
         # What the L1 has no rule for.
         (
             "medium: calldata",

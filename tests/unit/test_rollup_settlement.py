@@ -392,7 +392,7 @@ def test_blocks_never_look_back_to_an_l1_block_before_that_of_their_parent(form:
     ("settings", "rule"),
     [
         ({"settlement": {"kind": "validity", "provers": 0}}, "greater than or equal to 1"),
-        ({"settlement": PROVEN, "escape": {"window_s": 900}}, "must be longer than a batch and its proof take, 900"),
+        ({"settlement": PROVEN, "escape": {"window_s": 900}}, "its execution delay take, 900"),
         ({"settlement": {"kind": "validium", "committee": {"members": 3, "threshold": 4}}}, "at most members, 3"),
         (
             {"settlement": {"kind": "optimistic", "challenge_window_s": 600_000, "disputes": {"lying_proposals": [0]}}},

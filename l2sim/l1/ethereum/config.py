@@ -36,17 +36,19 @@ class ForkConfig(Config):
     max_block_bytes: int | None = Field(default=None, ge=1_000, le=10**12)
     """Most bytes of a block without its blobs."""
 
-    def row(self, before: Fork) -> Fork:
-        """The row that follows `before`; raises ValueError if its blob limits contradict each other."""
+    def row(self, before: Fork, number: int) -> Fork:
+        """Row `number` of `forks`, which follows `before`; ValueError if its blob limits contradict each other."""
         given = {name: value for name, value in self.model_dump().items() if value is not None}
         fork = replace(before, **given)
         if fork.max_blobs and not 0 < fork.target_blobs < fork.max_blobs:
             raise ValueError(
-                f"target_blobs of {fork.name} must be above 0 and below max_blobs, {fork.max_blobs} "
+                f"forks.{number}.target_blobs must be above 0 and below max_blobs, {fork.max_blobs} "
                 f"(got {fork.target_blobs})"
             )
         if fork.max_blobs and not (fork.blob_update_fraction and fork.max_transaction_blobs):
-            raise ValueError(f"{fork.name} must have blob_update_fraction and max_transaction_blobs, as it has blobs")
+            raise ValueError(
+                f"forks.{number} must have blob_update_fraction and max_transaction_blobs, as it has blobs"
+            )
         return fork
 
 
@@ -173,8 +175,8 @@ class EthereumConfig(Config):
     def fork_table(self) -> tuple[Fork, ...]:
         """Mainnet's rows and those of `forks`; raises ValueError if they are out of order."""
         rows: list[Fork] = []
-        for config in self.forks:
-            rows.append(config.row(rows[-1] if rows else FORKS[-1]))
+        for number, config in enumerate(self.forks):
+            rows.append(config.row(rows[-1] if rows else FORKS[-1], number))
         return extended(rows)
 
     @property

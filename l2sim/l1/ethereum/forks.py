@@ -59,21 +59,24 @@ def fork_named(name: str) -> Fork:
 def extended(rows: Sequence[Fork]) -> tuple[Fork, ...]:
     """Mainnet's table with further rows after it; raises ValueError unless times rise and names differ.
 
+    The rows are called `forks.0`, `forks.1` ... there, as in a scenario.
+
     >>> later = Fork("bpo3", 1_900_000_000, 21, 32, 20_609_697, 6, True, True, _CAP, _BYTES)
     >>> extended([later])[-1].name
     'bpo3'
     """
     table = (*FORKS, *rows)
-    for before, after in pairwise(table):
+    for number, (before, after) in enumerate(pairwise(table), start=1 - len(FORKS)):
         if after.activation_s <= before.activation_s:
             raise ValueError(
-                f"activation_s of {after.name} must be later than {before.activation_s}, that of {before.name} "
+                f"forks.{number}.activation_s must be later than {before.activation_s}, that of {before.name} "
                 f"(got {after.activation_s})"
             )
-    names = [fork.name for fork in table]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"names must differ (got {name} twice)")
+    names = [fork.name for fork in FORKS]
+    for number, row in enumerate(rows):
+        if row.name in names:
+            raise ValueError(f"forks.{number}.name must be none of {', '.join(names)} (got {row.name})")
+        names.append(row.name)
     return table
 
 

@@ -117,11 +117,14 @@ class RollupConfig(Config):
         settlement = self.settlement
         if settlement.kind != "optimistic" and self.escape is not None:
             together_s = settlement.aggregation_wait_s if settlement.batches_per_proof > 1 else 0.0
-            proof_s = self.batcher.max_interval_s + settlement.proof_s + together_s + settlement.aggregation_s
-            if self.escape.window_s <= proof_s:
+            full = self.batcher.max_transactions or 1  # how many fit into a batch is known before the run only so
+            work_s = settlement.proof_s + full * settlement.proof_s_per_transaction
+            served_s = self.batcher.max_interval_s + work_s + together_s + settlement.aggregation_s
+            served_s += settlement.execution_delay_s
+            if self.escape.window_s <= served_s:
                 raise ValueError(
-                    f"escape.window_s must be longer than a batch and its proof take, {proof_s:g} "
-                    f"(got {self.escape.window_s:g})"
+                    f"escape.window_s must be longer than a batch, its proof and its execution delay take, "
+                    f"{served_s:.9g} (got {self.escape.window_s:.9g})"
                 )
         return self
 
