@@ -44,6 +44,8 @@ QUICK = Sizes(64, 8, 1 << 10, 1 << 9, 5000, (10, 100, 1000), 2, 1)
 
 BLS_POINTS = 6
 """Signatures of an aggregate."""
+BLS_PAIRS = 16
+"""Messages of one over several, as `bls_pair_ns` of a cost profile has it."""
 ROUTE_HOPS = 4
 """Hops of the benchmark's onion, as `onion_build_ns` of a cost profile has it."""
 
@@ -337,12 +339,17 @@ def bls_rows() -> Iterator[Row]:
         from l2sim.crypto.signatures import bls
     except ImportError as error:
         raise SkippedError(str(error)) from error
-    secrets = [number.to_bytes(32, "big") for number in range(1, BLS_POINTS + 1)]
+    secrets = [number.to_bytes(32, "big") for number in range(1, BLS_PAIRS + 1)]
     message = bytes(32)
     signature, key = bls.sign(message, secrets[0]), bls.public_key(secrets[0])
-    signatures = [bls.sign(message, secret) for secret in secrets]
+    signatures = [bls.sign(message, secret) for secret in secrets[:BLS_POINTS]]
     yield Row("BLS sign, single", lambda: bls.sign(message, secrets[0]), 1, costs=("bls_sign_ns", 1))
     yield Row("BLS verify, single", lambda: bls.verify(message, signature, key), 1, costs=("bls_verify_ns", 1))
+    messages = [bytes([number]) * 32 for number in range(BLS_PAIRS)]
+    several = bls.aggregate([bls.sign(each, secret) for each, secret in zip(messages, secrets, strict=True)])
+    keys = [bls.public_key(secret) for secret in secrets]
+    yield Row("BLS aggregate verify, 16 messages", lambda: bls.aggregate_verify(messages, several, keys), BLS_PAIRS,
+              costs=("bls_pair_ns", 1))  # fmt: skip
     yield Row("BLS aggregate", lambda: bls.aggregate(signatures), BLS_POINTS, costs=("bls_point_ns", 1))
 
 

@@ -42,7 +42,8 @@ class Work:
     operations (key derivation, Diffie-Hellman). `sha256_blocks` counts 64-byte compression calls,
     `keccak_blocks` 136-byte permutation calls, `hashes` finished digests of either kind. `onion_builds` counts
     whole packets, `onion_peels` one hop's processing of a packet. `bls_verifies` counts checks of one signature or
-    aggregate over one message, `bls_points` further keys or signatures that were decoded and added for one.
+    aggregate over one message, `bls_points` further keys or signatures that were decoded and added for one,
+    `bls_pairs` the messages of aggregates over several, each with a key of its own.
 
     >>> work = Work(ecdsa_signs=2)
     >>> work.count_sha256(messages=10, length=64)
@@ -64,6 +65,7 @@ class Work:
     bls_signs: int = 0
     bls_verifies: int = 0
     bls_points: int = 0
+    bls_pairs: int = 0
     hashes: int = 0
 
     def add(self, other: "Work") -> None:
@@ -82,6 +84,7 @@ class Work:
         self.bls_signs += other.bls_signs
         self.bls_verifies += other.bls_verifies
         self.bls_points += other.bls_points
+        self.bls_pairs += other.bls_pairs
         self.hashes += other.hashes
 
     def count_sha256(self, messages: int, length: int) -> None:
@@ -101,5 +104,9 @@ class Work:
 
     @property
     def signatures_verified(self) -> int:
-        """Signatures checked: ECDSA, Schnorr, BLS, and those whose signer's key was recovered from them."""
-        return self.ecdsa_verifies + self.schnorr_verifies + self.ecdsa_recovers + self.bls_verifies
+        """Signatures checked: ECDSA, Schnorr, BLS, and those whose signer's key was recovered from them.
+
+        An aggregate over one message counts once, one over several once for each.
+        """
+        singly = self.ecdsa_verifies + self.schnorr_verifies + self.ecdsa_recovers
+        return singly + self.bls_verifies + self.bls_pairs

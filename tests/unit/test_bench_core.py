@@ -105,7 +105,7 @@ def test_profile_follows_from_the_rows(record: dict, tmp_path: Path) -> None:
     assert found.onion_build_ns == rows["onion build, 4 hops, single"]
     blobs_skipped = any(skipped["group"] == "blobs" for skipped in record["skipped"])
     bls_skipped = any(skipped["group"] == "bls" for skipped in record["skipped"])
-    bls = ["bls_sign_ns", "bls_verify_ns", "bls_point_ns"] if bls_skipped else []
+    bls = ["bls_sign_ns", "bls_verify_ns", "bls_point_ns", "bls_pair_ns"] if bls_skipped else []
     assert missing == (["blob_commitment_ns"] if blobs_skipped else []) + bls
     if blobs_skipped:
         assert found.blob_commitment_ns == load_profile().blob_commitment_ns

@@ -34,7 +34,9 @@ def test_work_counts_and_adds() -> None:
     total.add(other)
     assert [getattr(total, field.name) for field in fields(Work)] == [101 * (i + 1) for i in range(len(fields(Work)))]
     assert other.signatures_made == other.ecdsa_signs + other.schnorr_signs + other.bls_signs
-    checked = other.ecdsa_verifies + other.schnorr_verifies + other.ecdsa_recovers + other.bls_verifies
+    checked = (
+        other.ecdsa_verifies + other.schnorr_verifies + other.ecdsa_recovers + other.bls_verifies + other.bls_pairs
+    )
     assert other.signatures_verified == checked
 
 

@@ -1,6 +1,7 @@
 """What users pay by each chain's rule, in whole runs and by hand; kinds of transactions, tips, and their order."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import brotli
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 
 from l2sim.crypto.ethereum.transactions import parse_signed
 from l2sim.engine import NS_PER_S
-from l2sim.errors import InputError
+from l2sim.errors import InputError, InvariantError
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import World
 from l2sim.systems.rollup.arbitrum_pricing import L1Pricing, Report
@@ -138,6 +139,41 @@ def test_one_signature_stands_for_a_bundles_operations_and_makes_it_shorter_and_
     # 96 bytes less for each operation; the aggregate and its length, 224 bytes, for each bundle.
     assert lengths["none"] - lengths["bls12-381"] == 24 * 96 - bundles_made * 224
     assert gas["bls12-381"] > gas["none"]
+
+
+@pytest.mark.parametrize("crypto", ["modelled", "real"])
+def test_signatures_that_add_up_are_made_checked_and_paid_for_in_processor_time(crypto: str) -> None:
+    pytest.importorskip("py_arkworks_bls12381", reason="the extra bls is not installed")
+    # Eight operations in two bundles of four, and one that its payer cannot afford.
+    rows = [(0.5, k, (k + 1) % 5, 1_000) for k in range(4)] + [(2.5, k, k + 1, 1_000) for k in range(4)]
+    rows += [(2.6, 4, 0, 2 * RICH)]
+    mix = {"transfer": 0.0, "user_operation": 1.0, "bundle_size": 4, "aggregate": "bls12-381"}
+    system, world = rollup(workload(rows, [RICH] * 5), crypto=crypto, sequencer={"mix": mix})
+    onboard(system, world)
+    before, busy_ns = replace(system.work), system.sequencer._cpu.busy_ns
+    pay_all(system, world)
+    outcomes = world.recorder.payments.outcome.tolist()
+    assert outcomes == [Outcome.COMPLETED] * 8 + [Outcome.INSUFFICIENT_FUNDS]
+    names = ("bls_signs", "bls_points", "bls_pairs", "bls_verifies", "ecdsa_signs", "ecdsa_recovers")
+    done = [getattr(system.work, name) - getattr(before, name) for name in names]
+    assert done == [9, 8, 8, 1, 3, 3]  # the last two are of both bundles, and of the batch on L1
+    profile = world.profile
+    checked_ns = 8 * (profile.bls_point_ns + profile.bls_pair_ns) + profile.bls_verify_ns + 2 * profile.ecdsa_recover_ns
+    spent_ns = (system.sequencer._cpu.busy_ns - busy_ns) * system.sequencer._config.cores
+    assert checked_ns < spent_ns < checked_ns + 50_000  # the hashes of blocks and operations
+
+
+def test_a_bundle_whose_aggregate_does_not_hold_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("py_arkworks_bls12381", reason="the extra bls is not installed")
+    from l2sim.crypto.signatures import bls
+
+    sign = bls.sign
+    monkeypatch.setattr(bls, "sign", lambda message, secret: sign(message[::-1], secret))
+    mix = {"transfer": 0.0, "user_operation": 1.0, "aggregate": "bls12-381"}
+    system, world = rollup(random_load(3, 3, 3), crypto="real", sequencer={"mix": mix})
+    onboard(system, world)
+    with pytest.raises(InvariantError, match=r"the aggregate of \d operations must hold"):
+        pay_all(system, world)
 
 
 def test_curves_that_cannot_be_really_signed_on_are_refused() -> None:

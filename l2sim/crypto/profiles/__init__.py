@@ -33,6 +33,7 @@ COUNTER_OF_COST: dict[str, str] = {
     "bls_sign_ns": "bls_signs",
     "bls_verify_ns": "bls_verifies",
     "bls_point_ns": "bls_points",
+    "bls_pair_ns": "bls_pairs",
 }
 _TEXT_FIELDS = ("name", "cpu", "date")
 
@@ -47,7 +48,8 @@ class CostProfile:
 
     Costs may have a fraction (a hash block takes some tens of nanoseconds); they are held to the picosecond, so
     that `cost_ns` is exact integer arithmetic. Hash blocks are those of large batches of 64-byte messages; an onion
-    build is that of a packet for a route of four hops, a peel that of one hop. Raises `ProfileError` for a cost
+    build is that of a packet for a route of four hops, a peel that of one hop; a pair is a sixteenth of checking a BLS
+    aggregate over sixteen messages. Raises `ProfileError` for a cost
     that is not a finite number of at least 0.
     """
 
@@ -68,6 +70,7 @@ class CostProfile:
     bls_sign_ns: float
     bls_verify_ns: float
     bls_point_ns: float
+    bls_pair_ns: float
     _picoseconds: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -102,6 +105,7 @@ class CostProfile:
             + ps[11] * work.bls_signs
             + ps[12] * work.bls_verifies
             + ps[13] * work.bls_points
+            + ps[14] * work.bls_pairs
         )
         return (total_ps + 500) // 1000
 

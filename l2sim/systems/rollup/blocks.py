@@ -46,6 +46,8 @@ class Made:
     charged: Indices
     """What of that its account on L2 pays: nothing for those that came through L1."""
     transactions: EncodedBatch
+    checking: Work
+    """What the sequencer does to check the signatures of what it looked at."""
 
 
 def join_made(parts: Sequence[Made | None]) -> Made | None:
@@ -53,6 +55,9 @@ def join_made(parts: Sequence[Made | None]) -> Made | None:
     made = [part for part in parts if part is not None]
     if len(made) <= 1:
         return made[0] if made else None
+    checking = Work()
+    for part in made:
+        checking.add(part.checking)
     return Made(
         payments=np.concatenate([part.payments for part in made]),
         verdicts=np.concatenate([part.verdicts for part in made]),
@@ -60,6 +65,7 @@ def join_made(parts: Sequence[Made | None]) -> Made | None:
         fees=np.concatenate([part.fees for part in made]),
         charged=np.concatenate([part.charged for part in made]),
         transactions=join_batches([part.transactions for part in made]),
+        checking=checking,
     )
 
 
@@ -75,6 +81,7 @@ NOTHING: Final = Made(
     fees=np.empty(0, np.int64),
     charged=np.empty(0, np.int64),
     transactions=EncodedBatch(np.empty(0, np.uint8), np.zeros(1, np.int64)),
+    checking=Work(),
 )
 """A block in which nobody pays."""
 

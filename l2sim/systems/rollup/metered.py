@@ -135,7 +135,6 @@ class Metered:
         count = len(verdicts)
         if isinstance(self._fees.rule, ArbitrumRule):
             self._fees.rule.charge(batch_of([rows[k] for k in np.flatnonzero(verdicts == DONE).tolist()]))
-        self._wallets.count(count, self._work)
         return Executed(
             payments[:count], verdicts, (amounts[0][:count], amounts[1][:count]), fees[:count], tuple(rows[:count]),
             gas[:count],
@@ -175,20 +174,22 @@ class Metered:
             self._call(int(payment), int(nonces[row]), join(amounts[0][row], amounts[1][row]), int(gas[row]))
             for row, payment in enumerate(payments.tolist())
         ]
-        digests = [
-            call.signing_digest() if isinstance(call, FeeMarketTransaction) else keccak256(call) for call in calls
-        ]
-        signatures = wallets.sign(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32), payers)
-        rows = []
-        for row, call in enumerate(calls):
-            signature = signatures[row].tobytes()
+        alone = [row for row, payment in enumerate(payments.tolist()) if not self._is_aggregated(payment)]
+        digests = [_digest(calls[row]) for row in alone]
+        signatures = wallets.sign(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32), payers[alone])
+        rows = [b"" if isinstance(call, FeeMarketTransaction) else call for call in calls]
+        for row, signature in zip(alone, map(bytes, signatures), strict=True):
+            call, payment = calls[row], int(payments[row])
             if isinstance(call, FeeMarketTransaction):
-                rows.append(call.signed_bytes(signature))
+                rows[row] = call.signed_bytes(signature)
             else:
-                payment = int(payments[row])
-                own = signature if self._mix.aggregate == "none" else b""
-                rows.append(self._operation(payment, int(nonces[row]), join(amounts[0][row], amounts[1][row]), own))
+                value_wei = join(amounts[0][row], amounts[1][row])
+                rows[row] = self._operation(payment, int(nonces[row]), value_wei, signature)
         return rows
+
+    def _is_aggregated(self, payment: int) -> bool:
+        """Whether one signature stands for this operation's and its fellows'."""
+        return self._mix.aggregate != "none" and bool(self.kinds[payment] == USER_OPERATION)
 
     def _call(self, payment: int, nonce: int, value_wei: int, gas: int) -> FeeMarketTransaction | bytes:
         kind = int(self.kinds[payment])
@@ -228,28 +229,39 @@ class Metered:
             signature=signature,
         )
 
-    def block_rows(self, parts: Sequence[Executed], signer: "Bundler") -> list[bytes]:
-        """The transactions of a block: those of single payments in order, then bundles of operations."""
+    def block_rows(self, parts: Sequence[Executed], signer: "Bundler") -> tuple[list[bytes], Work]:
+        """The transactions of a block, single payments in order and then bundles, and the work of checking it all."""
         rows: list[bytes] = []
         operations: list[tuple[int, bytes]] = []
+        alone = 0
+        checking = Work()
         payer = self._world.workload.payer
         for part in parts:
-            for row in np.flatnonzero(part.verdicts == DONE).tolist():
-                payment = int(part.payments[row])
-                if self.kinds[payment] == USER_OPERATION:
-                    operations.append((int(payer[payment]), part.rows[row]))
-                else:
+            for row, payment in enumerate(part.payments.tolist()):
+                done, signed = part.verdicts[row] == DONE, (int(payer[payment]), part.rows[row])
+                aggregated = self._is_aggregated(payment)
+                alone += not aggregated
+                if done and self.kinds[payment] == USER_OPERATION:
+                    operations.append(signed)
+                elif done:
                     rows.append(part.rows[row])
+                elif aggregated:
+                    signer.check_alone(signed, checking)
+        self._wallets.count(alone, self._work)
         size = self._mix.bundle_size
         groups = [operations[start : start + size] for start in range(0, len(operations), size)]
-        return rows + [signer.bundle(group, self._mix) for group in groups]
+        rows += [signer.bundle(group, self._mix, checking) for group in groups]
+        self._work.add(checking)
+        checking.add(self._wallets.checking_work(alone))
+        return rows, checking
 
 
 class Bundler:
     """Whoever hands operations to the EntryPoint, and signs the transactions that do.
 
-    With real cryptography it aggregates the BLS signatures of a bundle's operations, and checks the aggregate; else
-    random bytes stand in its place. The CPU counts an ECDSA check for each operation in either case; a simplification.
+    With real cryptography the operations of a bundle are really signed by BLS, their signatures added up and the sum
+    checked; else random bytes stand in its place. The work is counted in either case, on either curve: a signature and
+    a point added for each operation, and a pair of the check. An operation that came to nothing is checked alone.
     """
 
     def __init__(self, config: RollupConfig, world: World, work: Work) -> None:
@@ -263,9 +275,14 @@ class Bundler:
             raise InputError("sequencer.mix.aggregate must be none or bls12-381 with crypto: real (got bn254)")
         if world.crypto == "real" and config.sequencer.mix.aggregate == "bls12-381":
             self._bls = bls_signatures("sequencer.mix.aggregate: bls12-381")
+        self._keys: dict[int, tuple[bytes, bytes]] = {}
+        """Secrets and public keys by user, of those who have signed."""
 
-    def bundle(self, signed: Sequence[tuple[int, bytes]], mix: MixConfig) -> bytes:
-        """The signed transaction of a bundle: operations, each with the user that signs it."""
+    def bundle(self, signed: Sequence[tuple[int, bytes]], mix: MixConfig, checking: Work) -> bytes:
+        """The signed transaction of a bundle: operations, each with the user that signs it.
+
+        What it takes to check is added to `checking`, what it takes to make to the rollup's own work.
+        """
         operations = [operation for _, operation in signed]
         if self._random is None:
             raise InputError("operations must have a share in sequencer.mix to be bundled")
@@ -274,6 +291,9 @@ class Bundler:
         if mix.aggregate != "none":
             real = self._world.crypto == "real"
             aggregate = self._aggregate(signed) if real else self._random.bytes(AGGREGATE_BYTES[mix.aggregate])
+            self._count_signing(signed, checking)
+            checking.bls_points += count
+            checking.bls_pairs += count
         gas = bundle_gas(count) if mix.aggregate == "none" else aggregated_gas(count, mix.aggregate)
         fees = self._config.fees
         transaction = FeeMarketTransaction(
@@ -288,7 +308,7 @@ class Bundler:
         )
         self._nonce += 1
         self._work.ecdsa_signs += 1
-        self._work.ecdsa_recovers += 1
+        checking.ecdsa_recovers += 1
         if self._world.crypto == "real":
             return transaction.signed_bytes(transaction.sign(self._world.streams.secret("rollup/bundler", 0)))
         return transaction.signed_bytes(self._random.bytes(64) + b"\x00")
@@ -296,18 +316,39 @@ class Bundler:
     def _aggregate(self, signed: Sequence[tuple[int, bytes]]) -> bytes:
         """One signature for all operations, checked: 96 bytes, filled up to what the uncompressed point takes."""
         bls = self._bls
-        secrets = [self._secret(user) for user, _ in signed]
+        keys = [self._key(user) for user, _ in signed]
         digests = [keccak256(operation) for _, operation in signed]
-        signatures = [bls.sign(digest, secret) for digest, secret in zip(digests, secrets, strict=True)]
+        signatures = [bls.sign(digest, secret) for digest, (secret, _) in zip(digests, keys, strict=True)]
         whole: bytes = bls.aggregate(signatures)
-        if not bls.aggregate_verify(digests, whole, [bls.public_key(secret) for secret in secrets]):
+        if not bls.aggregate_verify(digests, whole, [public for _, public in keys]):
             raise InvariantError(f"the aggregate of {len(signed)} operations must hold: {whole.hex()}")
         return whole.ljust(AGGREGATE_BYTES["bls12-381"], b"\0")
 
-    def _secret(self, user: int) -> bytes:
-        """A user's BLS secret: its other one, brought into the range of this curve."""
-        number = int.from_bytes(self._world.streams.secret("user", user), "big")
-        return (number % (BLS_ORDER - 1) + 1).to_bytes(32, "big")
+    def check_alone(self, signed: tuple[int, bytes], checking: Work) -> None:
+        """Check the signature of an operation that goes into no bundle, because it came to nothing."""
+        self._count_signing([signed], checking)
+        checking.bls_verifies += 1
+        if self._world.crypto == "real":
+            self._aggregate([signed])
+
+    def _count_signing(self, signed: Sequence[tuple[int, bytes]], checking: Work) -> None:
+        self._work.bls_signs += len(signed)
+        for _, operation in signed:
+            for hashing in (self._work, checking):  # who signs and who checks
+                hashing.count_keccak(1, len(operation))
+
+    def _key(self, user: int) -> tuple[bytes, bytes]:
+        """A user's BLS secret, its other one brought into the range of this curve, and the public key."""
+        if user not in self._keys:
+            number = int.from_bytes(self._world.streams.secret("user", user), "big")
+            secret = (number % (BLS_ORDER - 1) + 1).to_bytes(32, "big")
+            self._keys[user] = secret, self._bls.public_key(secret)
+        return self._keys[user]
+
+
+def _digest(call: FeeMarketTransaction | bytes) -> bytes:
+    """What is signed of a transaction or an operation."""
+    return call.signing_digest() if isinstance(call, FeeMarketTransaction) else keccak256(call)
 
 
 def _kinds(mix: MixConfig, count: int, world: World) -> npt.NDArray[np.uint8]:

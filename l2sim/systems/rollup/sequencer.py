@@ -267,7 +267,7 @@ class Sequencer:
         if fresh is not None:
             self._parts.append(fresh)
             self._unconfirmed += 1
-            self._cpu.submit(self._service_ns(self.wallets.checking_work(len(fresh.payments))), self._preconfirm, fresh)
+            self._cpu.submit(self._service_ns(fresh.checking), self._preconfirm, fresh)
 
     def _close_parts(self, leavers: list[Leaver]) -> None:
         together = join_made(self._parts)
@@ -290,7 +290,8 @@ class Sequencer:
         payers, payees = workload.payer[payments], workload.payee[payments]
         verdicts, _ = self._accounts.execute(payers, payees, amounts, 0, len(forced))
         fees = np.array([fee_wei for _, fee_wei in forced], np.int64)
-        return Made(payments, verdicts, amounts, fees, np.zeros_like(fees), NOTHING.transactions)
+        checking = self.wallets.checking_work(len(payments))
+        return Made(payments, verdicts, amounts, fees, np.zeros_like(fees), NOTHING.transactions, checking)
 
     def _make_payments(self, limit: int) -> tuple[int, Made | None]:
         """Execute what waits, up to that gas; the gas that is left, and what came of it."""
@@ -315,7 +316,8 @@ class Sequencer:
             work=self._work,
         )
         fees = np.full(len(payments), fee_wei, np.int64)
-        made = Made(payments, verdicts, amounts, fees, fees, select(transactions, verdicts == DONE))
+        checking = self.wallets.checking_work(len(payments))
+        made = Made(payments, verdicts, amounts, fees, fees, select(transactions, verdicts == DONE), checking)
         return limit - done * TRANSFER_L2_GAS, made
 
     def _make_metered(self, metered: Metered, limit: int) -> tuple[int, Made | None]:
@@ -330,13 +332,15 @@ class Sequencer:
         done = verdicts == DONE
         self.fees_wei += sum(fees[done].tolist())
         used = int(np.concatenate([part.gas for part in parts])[done].sum())
+        rows, checking = metered.block_rows(parts, self._bundler)
         made = Made(
             payments=np.concatenate([part.payments for part in parts]),
             verdicts=verdicts,
             amounts=joined_words([part.amounts for part in parts]),
             fees=fees,
             charged=fees,
-            transactions=batch_of(metered.block_rows(parts, self._bundler)),
+            transactions=batch_of(rows),
+            checking=checking,
         )
         return limit - used, made
 
@@ -380,7 +384,9 @@ class Sequencer:
     def _build(self, made: Made | None, leavers: list[Leaver], confirmed: bool = False) -> None:
         """Make the block's bytes and give it to the CPU; `confirmed` if its payments were, part by part."""
         made = NOTHING if made is None else made
-        work = self.wallets.checking_work((0 if confirmed else len(made.payments)) + len(leavers))
+        work = self.wallets.checking_work(len(leavers))
+        if not confirmed:
+            work.add(made.checking)
         block = self._maker.make(made, leavers, self.withdrawal_fee_wei(), work)
         self._unconfirmed += 1
         self._cpu.submit(self._service_ns(work), self._confirm, block, made, confirmed)
