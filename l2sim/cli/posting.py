@@ -183,7 +183,12 @@ def _print(found: "list[Posted]", paths: list[str], title: str, sharing: int) ->
     from l2sim.report.words import seconds, share, usd
 
     table = Table(
-        title=f"{title}\nthe cheapest setting for each bound on the delay", box=SIMPLE_HEAD, title_justify="left"
+        title=f"{title}\nthe cheapest setting for each bound on the delay",
+        caption=f"shared by {sharing}: worked out for {sharing} rollups of the same traffic that post into the same "
+        "blobs at the same instant; no rollup is run beside this one, and none waits for another",
+        box=SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
     )
     for column in ("price path", "safe within", "channel", "frames", "medium"):
         table.add_column(column)

@@ -20,6 +20,7 @@ from l2sim.l1.base import Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.l1.ethereum.config import EthereumConfig
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB
+from l2sim.l1.ethereum.gas import TRANSACTION_GAS
 from l2sim.money import Asset, Prices
 from l2sim.results.recorder import Recorder
 from l2sim.systems.base import Horizon, World
@@ -74,7 +75,8 @@ class Posted:
     gas_usd_per_transaction: float
     """The part of it that paid for gas."""
     shared_cost_usd_per_transaction: float
-    """What it would be if as many rollups as asked for, with the same traffic, posted into the same blobs."""
+    """What it would be if as many rollups as asked for, with the same traffic, posted into the same blobs at the same
+    instant: worked out, not run. Nobody waits for another, and what a rollup's own contract executes is not shared."""
     safe_head_delay_mean_s: float
     """From an L2 block's confirmation until its batch is on L1, mean over transactions."""
     safe_head_delay_p95_s: float
@@ -335,14 +337,16 @@ class Explorer:
         for k, medium in zip(kept, media, strict=True):
             paid = rows["gas_fee_wei"][k] + rows["blob_fee_wei"][k]
             if medium == "blob" and self._sharing > 1:
+                gas, blobs_of = rows["gas"][k], rows["blobs"][k]
                 prices = BlobPrices(
-                    rows["gas_fee_wei"][k] // rows["gas"][k],
-                    rows["blob_fee_wei"][k] // (rows["blobs"][k] * GAS_PER_BLOB),
+                    rows["gas_fee_wei"][k] // gas,
+                    rows["blob_fee_wei"][k] // (blobs_of * GAS_PER_BLOB),
                     most_blobs,
                     blob_bytes,
                 )
-                size = rows["compressed_bytes"][k] + FRAME_PREFIX_BYTES * rows["blobs"][k]
-                paid = prices.cost_wei(self._sharing * size) / self._sharing
+                size = rows["compressed_bytes"][k] + FRAME_PREFIX_BYTES * blobs_of
+                own_gas = gas - TRANSACTION_GAS * -(-blobs_of // most_blobs)  # what its contract executes is its own
+                paid = prices.cost_wei(self._sharing * size) / self._sharing + own_gas * prices.gas_price_wei
             shared_wei += paid
         return Posted(
             price=point.price,

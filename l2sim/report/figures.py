@@ -400,7 +400,8 @@ FIGURES: dict[str, Drawing] = {
         "What a payment costs",
         "Cost of one payment against the number of payments a user makes between coming in and going out, for users "
         "who pay as often as in this run and stay longer: what channel opens and closes, deposits and withdrawals cost "
-        "is shared by all their payments. A cross marks where two systems cost the same.",
+        "is shared by all their payments. What was stolen from users is in no curve. A cross marks where two systems "
+        "cost the same.",
     ),
     "glance": Drawing(
         glance,

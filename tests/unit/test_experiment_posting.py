@@ -58,6 +58,17 @@ def test_costs_are_those_of_the_blobs_and_the_gas() -> None:
     assert posted.shared_cost_usd_per_transaction == pytest.approx(posted.cost_usd_per_transaction / 4)
 
 
+def test_gas_that_a_rollups_own_contract_executes_is_not_shared() -> None:
+    recording = record_blocks(scenario("systems.span.batcher.execution_gas=30000"), "span")
+    quiet = {"background.gas_load": 0, "background.blob_share": 0, "initial_base_fee_wei": 7,
+             "initial_excess_blob_gas": 0}  # fmt: skip
+    chain = changed(recording.chain, quiet)
+    posted = Explorer(recording, sharing=4).post(Point("quiet", 60.0, 1, "blob"), chain)
+    gas_wei = 7 + round(chain.background.median_tip_gwei * 1e9)
+    alone, shared = 51_000 * gas_wei + 131_072, (21_000 * gas_wei + 131_072) / 4 + 30_000 * gas_wei
+    assert posted.shared_cost_usd_per_transaction / posted.cost_usd_per_transaction == pytest.approx(shared / alone)
+
+
 def test_longer_channels_cost_less_and_lag_more_and_spikes_turn_blobs_into_the_dearer_medium() -> None:
     recording = record_blocks(scenario())
     prices = default_prices(recording.chain)
