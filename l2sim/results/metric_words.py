@@ -64,8 +64,8 @@ MEANINGS: Mapping[str, Meaning] = {
     "users.all": Meaning("users", "users of the workload"),
     "users.came_in": Meaning("users", "users whose way onto the system was confirmed"),
     "users.went_out": Meaning("users", "users who had their money back on L1, or none left"),
-    "users.stranded_usd": Meaning("USD", "users' money left behind: going out would cost more, or the bridge has less than it "
-                                   "owes"),
+    "users.stranded_usd": Meaning("USD", "users' money left behind: going out would cost more, or the "
+                                   "bridge has less than it owes"),
     "l1_bytes_per_payment": Meaning("bytes", "L1 bytes of the run (of the operators', this run's share) over completed "
                                     "payments"),
     "l1_transactions.*": Meaning("", "L1 transactions for that purpose: payment, onboard, exit, operate"),
