@@ -1,6 +1,7 @@
 """The compiled path search finds what its plain twin finds, on any network and on a real one."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from l2sim.systems.lightning.kernels import make_scratch
 from l2sim.systems.lightning.payer_config import payer
 from l2sim.systems.lightning.policies import kernels as any_policy
 from l2sim.systems.lightning.policies.choice import make_belief, style_of
-from l2sim.systems.lightning.routing import OwnChannels, RoutingTable, fee_limit_msat
+from l2sim.systems.lightning.routing import MAX_PAYMENT_MSAT, OwnChannels, RoutingTable, fee_limit_msat
 from l2sim.systems.lightning.search import NO_MEMORY, Searcher, search_reference
 from l2sim.systems.lightning.topology import load_graph
 from tests.shared import shared
@@ -151,6 +152,37 @@ def test_the_default_policys_own_kernel_finds_what_the_general_one_finds(seed, n
         length, _, cost = any_policy.search(table.network, own, memory, count, query, terms, scratch, mark)
         found = None if route is None else (len(route.edges), route.cost)
         assert found == (None if length == 0 else (length, cost))
+
+
+@pytest.mark.parametrize("hop_probability", [0.6, 1e-3, 1e-9])
+@pytest.mark.parametrize("estimator", ["apriori", "bimodal"])
+def test_no_cost_overflows_at_the_largest_amounts_settings_allow(hop_probability, estimator):
+    chosen = payer(
+        attempt_cost_sat=10**9, attempt_cost_ppm=1_000_000, time_preference=1, min_probability=0,
+        hop_probability=hop_probability, estimator=estimator, max_cltv_blocks=65_535, risk_factor_billionths=1_000_000,
+        fee_limit_ppm=100_000_000,
+    )  # fmt: skip
+    # Two ways of six channels; the one over the larger nodes asks for a little more at each.
+    ways = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 11), (0, 6), (6, 7), (7, 8), (8, 9), (9, 10), (10, 11)]
+    graph = ChannelGraph.from_channels(
+        [f"n{i}" for i in range(12)], [(a, b, 2 * MAX_PAYMENT_MSAT) for a, b in ways], cltv_delta=10_000,
+        base_fee_msat=np.where(np.arange(24) < 12, 2_000, 1_000), fee_ppm=0,
+    )  # fmt: skip
+    table = RoutingTable(graph, np.ones(12, np.bool_), style_of(chosen).remembered_by)
+    searcher = Searcher(table, chosen, 2)
+    scratch = make_scratch(12, table.edge_count, table.key_count, 2, 1_000, 20)
+    edges = np.array([0, 12], np.int64)
+    own = OwnChannels(edges, graph.edge_target()[edges].astype(np.int32), np.zeros(2, np.int64), edges * 0 + 2**62)
+    query = searcher.query(0, 11, MAX_PAYMENT_MSAT - 10_000, 10_000, 0)
+    terms = searcher.terms(query.amount_msat)
+    assert terms.attempt_cost_msat > 10**15
+    route = searcher.find(query, own)
+    assert route == search_reference(table.network, own, NO_MEMORY, 0, query, terms)[0]
+    assert route is not None
+    assert route.fee_msat == 5_000
+    assert 0 <= route.cost < 2**62
+    length, _, cost = any_policy.search(table.network, own, NO_MEMORY, 0, query, terms, scratch, 1)
+    assert (length, cost) == (6, route.cost)
 
 
 def real_graph():

@@ -119,7 +119,8 @@ def test_capacity_fills_a_way_before_it_takes_the_next():
     _, record = pay(ways(500_000, 500_000, 500_000, 500_000), 900_000, split="capacity", parts=16)
     _, halved = pay(ways(500_000, 500_000, 500_000, 500_000), 1_100_000, split="halving", parts=16)
     assert record.parts[0] == 2
-    assert halved.parts[0] == 4
+    # 275 000 sat is the largest half of a half that goes out; then all of the rest, 825 000, is halved once.
+    assert halved.parts[0] == 3
 
 
 def test_each_implementation_has_limits_of_its_own():
@@ -143,3 +144,20 @@ def test_nothing_is_sent_when_all_own_channels_together_are_not_enough(split):
     _, record = pay(ways(500_000, 500_000), 1_100_000, split=split)
     assert Outcome(int(record.outcome[0])) is Outcome.INSUFFICIENT_FUNDS
     assert record.attempts[0] == 0
+
+
+def test_halving_asks_for_all_of_the_rest_after_each_part_as_lnd_does():
+    system, record = pay(ways(45_000, 45_000, 45_000, 45_000), 100_000, split="halving", parts=16)
+    assert Outcome(int(record.outcome[0])) is Outcome.COMPLETED
+    carried_sat = sorted(int(gain) // SAT for gain in system.state.settled_msat[1::2] if gain)
+    assert carried_sat == [25_000, 37_500, 37_500]
+
+
+def test_halving_counts_the_parts_under_way_and_not_those_that_failed():
+    # The first two ways are dry: three parts at a time are enough for three ways, however many failed before.
+    graph = ways(45_000, 45_000, 45_000, 45_000, 45_000, empty=(0, 1))
+    _, record = pay(graph, 100_000, split="halving", parts=3)
+    assert (Outcome(int(record.outcome[0])), record.parts[0]) == (Outcome.COMPLETED, 3)
+    assert record.attempts[0] >= 5
+    _, record = pay(graph, 100_000, split="halving", parts=2)
+    assert Outcome(int(record.outcome[0])) is not Outcome.COMPLETED

@@ -177,8 +177,8 @@ def test_relays_pass_on_a_burst_and_then_one_a_minute():
 def test_an_older_update_that_comes_later_is_dropped():
     system = on_graph(line(EVEN, EVEN, EVEN), [], settings(gossip={"kind": "staggered"}))
     gossip, table = system.announcements, system.table
-    gossip._heard(2, 5, (7_000, 1, 80, 1_000, 10**9))
-    gossip._heard(2, 4, (9_000, 1, 80, 1_000, 10**9))
+    gossip._heard(2, 5, (7_000, 1, 80, 1_000, 10**9), (0, 0))
+    gossip._heard(2, 4, (9_000, 1, 80, 1_000, 10**9), (0, 0))
     assert table.network.base_fee_msat[table.position[2]] == 7_000
 
 

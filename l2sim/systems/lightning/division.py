@@ -5,15 +5,6 @@ from collections.abc import Callable, Sequence
 from l2sim.systems.lightning.routing import RoutingTable
 
 
-def halves_msat(amount_msat: int) -> tuple[int, int]:
-    """Two halves, the second larger by what does not divide (LND routing/payment_session.go).
-
-    >>> halves_msat(7)
-    (3, 4)
-    """
-    return amount_msat // 2, amount_msat - amount_msat // 2
-
-
 def fair_share_msat(amount_msat: int, parts: int, least_msat: int) -> int:
     """What each of so many parts must carry on average, rounded up, and no less than the least.
 

@@ -15,9 +15,9 @@ class Multipath(Config):
 
     split: Literal["flow", "halving", "capacity"] = "capacity"
     """`flow`: an amount of at least two parts is divided over all channels at once, so that the parts together cost
-    least; what no flow is found for, like `capacity`. The others divide only what finds no route: `halving` halves
-    it; `capacity` sends as much as its channels are believed to carry over the route of a fair share, and the rest
-    goes on."""
+    least; what no flow is found for, like `capacity`. The others divide only what finds no route: `halving` sends the
+    largest half, quarter, eighth ... that finds one, and all of the rest is tried anew; `capacity` sends as much as its
+    channels are believed to carry over the route of a fair share, and the rest goes on."""
     parts: int = Field(1, ge=1, le=1_000)
     """Parts of a payment at most; 1 divides nothing."""
     min_part_sat: int = Field(10_000, ge=1, le=10**12)
@@ -31,17 +31,20 @@ class SearchedMultipath(Multipath):
     """How an amount that no route takes is divided, of policies whose costs make no flow."""
 
     split: Literal["halving", "capacity"] = "capacity"
-    """`halving`: what finds no route is halved. `capacity`: of what finds no route, as much as its channels are
-    believed to carry goes over the route of a fair share, and the rest goes on."""
+    """`halving`: of what finds no route, the largest half, quarter, eighth ... that does goes out, and all of the rest
+    is tried anew. `capacity`: as much as its channels are believed to carry goes over the route of a fair share, and
+    the rest goes on."""
 
 
 class LndMultipath(SearchedMultipath):
     """Multi-path payments as LND makes them (routing/payment_session.go, invoices/invoiceregistry.go)."""
 
     split: Literal["halving", "capacity"] = "halving"
-    """How an amount that no route takes is divided."""
+    """`halving`: of what finds no route, the largest half, quarter, eighth ... that does goes out, and a route is asked
+    for all of the rest again. `capacity`: as much as its channels are believed to carry over the route of a fair share,
+    and the rest goes on."""
     parts: int = Field(16, ge=1, le=1_000)
-    """Parts of a payment at most; 1 divides nothing."""
+    """Parts of a payment under way at most; 1 divides nothing."""
     hold_s: float = Field(120.0, gt=0, le=1e9)
     """How long the payee keeps the first part waiting for the others."""
 
@@ -82,8 +85,8 @@ class PayerBase(Config):
     """How amounts are divided."""
     memory_entries: int = Field(1_000, ge=1, le=100_000)
     """Channels a payer remembers something of, those without news for longest dropped first."""
-    max_attempts: int = Field(20, ge=1, le=10_000)
-    """Failed routes after which a payment is given up."""
+    max_attempts: int | None = Field(20, ge=1, le=10_000)
+    """Failed routes, those of all parts together, after which a payment is given up; null for no number."""
     timeout_s: float = Field(60.0, gt=0, le=1e9)
     """No new attempt starts this long after the payment was sent (LND and CLN: 60 s)."""
     fee_limit_ppm: int = Field(50_000, ge=0, le=100_000_000)
@@ -120,6 +123,9 @@ class LndPayer(PayerBase):
     """How payers find routes: as LND does."""
     multipath: LndMultipath = LndMultipath()
     """How amounts that no route takes are divided."""
+    max_attempts: int | None = Field(None, ge=1, le=10_000)
+    """Failed routes, those of all parts together, after which a payment is given up; null for no number, as LND, which
+    gives up when its time is over or no route is left (routing/payment_lifecycle.go)."""
     estimator: Literal["apriori", "bimodal"] = "apriori"
     """How the probability of a channel is estimated: from its record and that of its node, weighed with a fixed
     probability (LND's default), or from where its liquidity lies, at either end rather than in between."""
@@ -132,7 +138,7 @@ class LndPayer(PayerBase):
     time_preference: float = Field(0.0, ge=-1, le=1)
     """From -1, fees only, to 1, reliability only: the attempt cost is multiplied by 1 / (0.5 - 0.45 t) - 1 (LND
     routing/pathfind.go)."""
-    hop_probability: float = Field(0.6, gt=0, le=1)
+    hop_probability: float = Field(0.6, ge=1e-9, le=1)
     """Probability given to a channel that nothing is known of (LND DefaultAprioriHopProbability). Only `apriori`."""
     apriori_weight: float = Field(0.5, ge=0, le=1)
     """How much that counts against the record of a node's other channels; 1 leaves the record out (LND
@@ -158,6 +164,9 @@ class ClnPayer(PayerBase):
     """How payers find routes: as Core Lightning does."""
     multipath: ClnMultipath = ClnMultipath()
     """How amounts that no route takes are divided."""
+    max_attempts: int | None = Field(None, ge=1, le=10_000)
+    """Failed routes, those of all parts together, after which a payment is given up; null for no number, as Core
+    Lightning, which gives up when its time is over or no route is left (plugins/xpay/xpay.c)."""
     search: Literal["askrene", "getroute"] = "askrene"
     """`askrene`: uncertain liquidity weighed against fees, by flows where `multipath` allows more parts than one.
     `getroute`: fees and the price of locked money only."""
@@ -222,6 +231,9 @@ class EclairPayer(PayerBase):
     """How payers find routes: as eclair does."""
     multipath: EclairMultipath = EclairMultipath()
     """How amounts that no route takes are divided."""
+    max_attempts: int | None = Field(5, ge=1, le=10_000)
+    """Failed routes, those of all parts together, after which a payment is given up; null for no number (eclair
+    max-payment-attempts: 5)."""
     risk_factor_billionths: int = Field(10, ge=0, le=1_000_000)
     """Price of locking one unit of money for one block (eclair reference.conf locked-funds-risk, as all of these)."""
     hop_cost_msat: int = Field(500, ge=0, le=10**9)

@@ -8,121 +8,26 @@ none.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from l2sim.engine import Call, Environment, ns
+from l2sim.engine import Environment, ns
 from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import NEVER, PaymentRecord
-from l2sim.systems.lightning.division import capacity_msat, fair_share_msat, halves_msat
+from l2sim.systems.lightning.division import capacity_msat, fair_share_msat
 from l2sim.systems.lightning.flow.planning import Planner
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork
+from l2sim.systems.lightning.no_route import Live, Obstacles
+from l2sim.systems.lightning.own_edges import OwnEdges
 from l2sim.systems.lightning.payer_config import Payer
 from l2sim.systems.lightning.policies.choice import make_belief
 from l2sim.systems.lightning.refusals import AT_ANY_AMOUNT, BY_PAYEE, Refusal
-from l2sim.systems.lightning.routing import (
-    MAX_PAYMENT_MSAT,
-    PRUNED_BY_FEE,
-    PRUNED_BY_MINIMUM,
-    PRUNED_BY_OWN_FUNDS,
-    OwnChannels,
-    Query,
-    Route,
-    RoutingTable,
-    fee_limit_msat,
-)
+from l2sim.systems.lightning.routing import Query, Route, RoutingTable, fee_limit_msat
 from l2sim.systems.lightning.search import NO_MEMORY, Searcher
-from l2sim.systems.lightning.state import ChannelState, Phase, Waived
+from l2sim.systems.lightning.state import ChannelState, Waived
 from l2sim.workload.payments import Workload
-
-# What a payment ends with when it could go out over the payer's own channels only without a rule: the first that
-# is enough.
-OWN_OBSTACLES: Final = (
-    (Waived.SLOTS, Outcome.TOO_MANY_HTLCS),
-    (Waived.OTHER_SIDES_FEE, Outcome.NO_LIQUIDITY),
-    (Waived.MAXIMUM, Outcome.NO_ROUTE),
-    (Waived.BALANCE, Outcome.INSUFFICIENT_FUNDS),
-)
-# The same when one of them refused an attempt at the last moment.
-REFUSED_BY_OWN: Final = {
-    Refusal.CHANNEL_DISABLED: Outcome.NO_ROUTE,
-    Refusal.AMOUNT_BELOW_MINIMUM: Outcome.AMOUNT_TOO_SMALL,
-    Refusal.AMOUNT_ABOVE_MAXIMUM: Outcome.NO_ROUTE,
-    Refusal.TOO_MANY_HTLCS: Outcome.TOO_MANY_HTLCS,
-    Refusal.IN_FLIGHT_CAP: Outcome.TOO_MANY_HTLCS,
-    Refusal.DUST_EXPOSURE: Outcome.TOO_MANY_HTLCS,
-    Refusal.INSUFFICIENT_BALANCE: Outcome.INSUFFICIENT_FUNDS,
-}
-
-
-def refused_by_others(refusal: Refusal) -> Outcome:
-    """What a payment ends with when no way is left after another node's refusal."""
-    if refusal in (Refusal.TOO_MANY_HTLCS, Refusal.IN_FLIGHT_CAP, Refusal.DUST_EXPOSURE):
-        return Outcome.TOO_MANY_HTLCS
-    return Outcome.NOT_FORWARDED if refusal in AT_ANY_AMOUNT else Outcome.NO_LIQUIDITY
-
-
-class OwnEdges:
-    """The edges that leave each node, in order of their numbers, made when first asked for."""
-
-    def __init__(self, state: ChannelState, nodes: int) -> None:
-        self._state = state
-        self._order = np.argsort(state.source, kind="stable")
-        self._start = np.searchsorted(state.source[self._order], np.arange(nodes + 1))
-        self._known: dict[int, OwnChannels] = {}
-
-    @property
-    def most(self) -> int:
-        """The most edges that leave one node."""
-        return int(np.diff(self._start).max(initial=0))
-
-    def of(self, node: int) -> OwnChannels:
-        """The edges of a node; their limits are still to be filled in."""
-        own = self._known.get(node)
-        if own is None:
-            edges = np.sort(self._order[self._start[node] : self._start[node + 1]]).astype(np.int64)
-            own = self._known[node] = OwnChannels(
-                edge=edges,
-                target=self._state.target[edges].astype(np.int32),
-                htlc_min_msat=self._state.htlc_min_msat[edges],
-                limit_msat=np.zeros(len(edges), np.int64),
-            )
-        return own
-
-    def has_open_channel(self, node: int) -> bool:
-        """Whether the node is on the network."""
-        return bool((self._state.phase[self.of(node).edge >> 1] == Phase.OPEN).any())
-
-
-class _Live:
-    """A payment under way."""
-
-    __slots__ = (
-        "arrived", "deadline_ns", "failures", "last_hop", "last_refusal", "outcome", "parts", "sent", "shunned",
-        "timer",
-    )  # fmt: skip
-
-    def __init__(self, deadline_ns: int) -> None:
-        self.arrived: list[Attempt] = []
-        """Parts that the payee holds."""
-        self.sent: list[Attempt] = []
-        """Parts under way, those arrived among them."""
-        self.timer: Call | None = None
-        """Ends the payee's patience."""
-        self.parts = 1
-        """Parts that the amount is divided into."""
-        self.failures = 0
-        """Routes that failed."""
-        self.outcome: Outcome | None = None
-        """What the payment ends with once no part is under way; nothing is sent any more."""
-        self.deadline_ns = deadline_ns
-        self.shunned: list[int] = []
-        """Own edges that refused an attempt: not tried again for this payment."""
-        self.last_refusal: Refusal | None = None
-        self.last_hop = NEVER
 
 
 class Payments:
@@ -147,11 +52,12 @@ class Payments:
         self._payer = payer
         self._own = OwnEdges(state, table.node_count)
         self._searcher = Searcher(table, payer, self._own.most)
+        self._obstacles = Obstacles(state, self._own, self._searcher)
         self._planner = Planner(table, payer) if payer.multipath.split == "flow" else None
         self._belief = make_belief(table, payer)
         self._timeout_ns = ns(payer.timeout_s)
         self._hold_ns = ns(payer.multipath.hold_s)
-        self._live: dict[int, _Live] = {}
+        self._live: dict[int, Live] = {}
         self._network: HtlcNetwork | None = None
         self._giving_up = False
         self.away: Callable[[int], bool] = lambda _: False
@@ -189,7 +95,7 @@ class Payments:
         if self.away(payer):
             self._record.outcome[payment] = Outcome.OFFLINE
             return
-        self._live[payment] = _Live(now + self._timeout_ns)
+        self._live[payment] = Live(now + self._timeout_ns)
         self._try(payment, int(self._workload.amount_msat[payment]))
 
     def _ends(self, payment: int) -> tuple[int, int]:
@@ -202,9 +108,9 @@ class Payments:
         if live is None or live.outcome is not None:
             return  # it was given up for another part
         now = self._environment.now
-        if live.last_refusal is not None and (
-            self._giving_up or now >= live.deadline_ns or live.failures >= self._payer.max_attempts
-        ):
+        most = self._payer.max_attempts
+        tired = now >= live.deadline_ns or (most is not None and live.failures >= most)
+        if live.last_refusal is not None and (self._giving_up or tired):
             self._stop(payment, Outcome.TIMED_OUT)
             return
         total_msat = int(self._workload.amount_msat[payment])
@@ -219,15 +125,12 @@ class Payments:
             if divided is None:
                 self._stop(payment, found())
                 return
-            first, rest_msat = divided
+            route, rest_msat = divided
             live.parts += 1
             waiting.append(rest_msat)
-            if isinstance(first, Route):
-                self._send(payment, live, first, total_msat)
-            else:
-                waiting.append(first)
+            self._send(payment, live, route, total_msat)
 
-    def _send_flow(self, payment: int, live: _Live, amount_msat: int, total_msat: int) -> list[int]:
+    def _send_flow(self, payment: int, live: Live, amount_msat: int, total_msat: int) -> list[int]:
         """Send the parts of a flow if payers divide so and there is one; returns the amounts still to be sent."""
         rules = self._payer.multipath
         parts_left = rules.parts - live.parts + 1
@@ -236,7 +139,7 @@ class Payments:
             return [amount_msat]
         payer, _ = self._ends(payment)
         own = self._own.of(payer)
-        own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
+        own.limit_msat[:] = self._own.limits_msat(own, live.shunned, Waived.NOTHING)
         if own.limit_msat.sum() < amount_msat:
             return [amount_msat]
         query = self._query(payment, live, amount_msat, total_msat)
@@ -249,27 +152,27 @@ class Payments:
         waiting = []
         for route in routes:
             # Each HTLC leaves a channel a little less than was reckoned with: its place in the commitment has a fee.
-            limits = self._limits(own, live, Waived.NOTHING)
+            limits = self._own.limits_msat(own, live.shunned, Waived.NOTHING)
             if limits[np.flatnonzero(own.edge == route.edges[0])[0]] >= route.amounts_msat[0]:
                 self._send(payment, live, route, total_msat)
             else:
                 waiting.append(route.amounts_msat[-1])
         return waiting
 
-    def _query(self, payment: int, live: _Live, amount_msat: int, total_msat: int) -> Query:
+    def _query(self, payment: int, live: Live, amount_msat: int, total_msat: int) -> Query:
         """A search for a part now, with what is left of the payment's fees."""
         # What parts under way pay in fees is no longer there for this one.
         spent_msat = sum(part.amounts_msat[0] - part.amounts_msat[-1] for part in live.sent)
         limit_msat = max(0, fee_limit_msat(self._payer, total_msat) - spent_msat)
         return self._searcher.query(*self._ends(payment), amount_msat, limit_msat, self._environment.now)
 
-    def _find(self, payment: int, live: _Live, amount_msat: int, total_msat: int) -> Route | Callable[[], Outcome]:
+    def _find(self, payment: int, live: Live, amount_msat: int, total_msat: int) -> Route | Callable[[], Outcome]:
         """The best route for a part, or why there is none, to be asked at once."""
         payer, _ = self._ends(payment)
         own = self._own.of(payer)
-        own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
+        own.limit_msat[:] = self._own.limits_msat(own, live.shunned, Waived.NOTHING)
         if own.limit_msat.max() < amount_msat:
-            return lambda: self._why_not_out(own, live, amount_msat)
+            return lambda: self._obstacles.why_not_out(own, live, amount_msat)
         query = self._query(payment, live, amount_msat, total_msat)
         memory = self._belief.of(payer)
         if memory is None:
@@ -281,32 +184,52 @@ class Payments:
         pruned = self._searcher.pruned
 
         def why() -> Outcome:
-            own.limit_msat[:] = self._limits(own, live, Waived.NOTHING)
-            return self._why_no_route(query, own, live, memory is not None, pruned)
+            own.limit_msat[:] = self._own.limits_msat(own, live.shunned, Waived.NOTHING)
+            return self._obstacles.why_no_route(query, own, live, memory is not None, pruned)
 
         return why
 
     def _divide(
-        self, payment: int, live: _Live, amount_msat: int, waiting_msat: int, total_msat: int
-    ) -> tuple[Route | int, int] | None:
-        """The first part, or a route for it, and the rest of an amount without a route; None if it stays whole.
+        self, payment: int, live: Live, amount_msat: int, waiting_msat: int, total_msat: int
+    ) -> tuple[Route, int] | None:
+        """A route for a first part and the rest of an amount without a route; None if it stays whole.
 
         `waiting_msat` is to go out after it.
         """
         rules = self._payer.multipath
         least_msat = rules.min_part_sat * MSAT_PER_SAT
-        parts_left = rules.parts - live.parts + 1
+        halving = rules.split == "halving"
+        # LND counts the parts under way, and asks for all of the rest again after each (routing/payment_session.go).
+        parts_left = rules.parts - (len(live.sent) if halving else live.parts - 1)
         if parts_left < 2 or amount_msat < 2 * least_msat:
             return None
         own = self._own.of(self._ends(payment)[0])
         if own.limit_msat.sum() < amount_msat + waiting_msat:
             return None  # all channels together are not enough: nothing is sent in vain (LND routing/pathfind.go)
-        if rules.split == "halving":
-            return halves_msat(amount_msat)
-        share_msat = fair_share_msat(amount_msat, parts_left, least_msat)
+        if halving:
+            return self._halve(payment, live, amount_msat, least_msat, total_msat)
+        return self._fill(payment, live, amount_msat, fair_share_msat(amount_msat, parts_left, least_msat), total_msat)
+
+    def _halve(
+        self, payment: int, live: Live, amount_msat: int, least_msat: int, total_msat: int
+    ) -> tuple[Route, int] | None:
+        """The largest half, quarter, eighth ... that has a route, and the rest."""
+        part_msat = amount_msat // 2
+        while part_msat >= least_msat:
+            found = self._find(payment, live, part_msat, total_msat)
+            if isinstance(found, Route):
+                return found, amount_msat - part_msat
+            part_msat //= 2
+        return None
+
+    def _fill(
+        self, payment: int, live: Live, amount_msat: int, share_msat: int, total_msat: int
+    ) -> tuple[Route, int] | None:
+        """As much as the channels of a fair share's route are believed to carry, and the rest."""
         found = self._find(payment, live, share_msat, total_msat)
         if not isinstance(found, Route):
             return None
+        own = self._own.of(self._ends(payment)[0])
         taken: dict[int, int] = {}
         for part in live.sent:
             for edge, part_msat in zip(part.edges[1:], part.amounts_msat[1:], strict=True):
@@ -316,14 +239,14 @@ class Payments:
         carried_msat = capacity_msat(
             self._table, found.edges, own_limit_msat, lambda e: int(network.limit_msat[position[e]]) - taken.get(e, 0)
         )
-        most_msat = min(carried_msat, amount_msat - least_msat)
+        most_msat = min(carried_msat, amount_msat - self._payer.multipath.min_part_sat * MSAT_PER_SAT)
         if most_msat > share_msat:
             fuller = self._find(payment, live, most_msat, total_msat)
             if isinstance(fuller, Route):
                 return fuller, amount_msat - most_msat
         return found, amount_msat - share_msat
 
-    def _send(self, payment: int, live: _Live, route: Route, total_msat: int) -> None:
+    def _send(self, payment: int, live: Live, route: Route, total_msat: int) -> None:
         record = self._record
         payer, _ = self._ends(payment)
         target = self._state.target
@@ -346,66 +269,6 @@ class Payments:
             for hop in range(1, len(attempt.edges)):
                 position = int(self._table.position[attempt.edges[hop]])
                 self._belief.unlocked(attempt.nodes[0], position, attempt.amounts_msat[hop])
-
-    def _limits(self, own: OwnChannels, live: _Live, waived: Waived) -> npt.NDArray[np.int64]:
-        """What the payer can send over each of its channels, those aside that refused this payment."""
-        limits = self._state.spendable_msat(own.edge, waived)
-        if live.shunned:
-            limits[np.isin(own.edge, live.shunned)] = 0
-        return limits
-
-    def _own_obstacle(
-        self, own: OwnChannels, live: _Live, enough: Callable[[npt.NDArray[np.int64]], bool]
-    ) -> Outcome | None:
-        """The first rule of the payer's own channels without which their limits are enough."""
-        before = own.limit_msat
-        for waived, outcome in OWN_OBSTACLES:
-            limits = self._limits(own, live, waived)
-            if not np.array_equal(limits, before) and enough(limits):
-                return outcome
-            before = limits
-        return None
-
-    def _why_not_out(self, own: OwnChannels, live: _Live, amount_msat: int) -> Outcome:
-        """Why none of the payer's own channels takes the amount."""
-        if live.last_refusal is not None and live.last_hop == 0:
-            return REFUSED_BY_OWN.get(live.last_refusal, Outcome.NO_ROUTE)
-        obstacle = self._own_obstacle(own, live, lambda limits: bool(limits.max() >= amount_msat))
-        if obstacle is not None:
-            return obstacle
-        open_to = self._state.phase[own.edge >> 1] == Phase.OPEN
-        if (open_to & ~self._state.connected[own.edge >> 1]).any():
-            return Outcome.NOT_FORWARDED  # those it could pay by are away
-        return Outcome.NO_ROUTE if open_to.any() else Outcome.NOT_ONBOARDED
-
-    def _why_no_route(self, query: Query, own: OwnChannels, live: _Live, remembers: bool, pruned: int) -> Outcome:
-        """What stood in the way, by searching again without it; `pruned` is what the search left out."""
-        if live.last_refusal is not None:
-            if live.last_hop == 0:
-                return REFUSED_BY_OWN.get(live.last_refusal, Outcome.NO_ROUTE)
-            return refused_by_others(live.last_refusal)
-        if remembers:
-            if self._searcher.find(query, own) is not None:
-                return Outcome.NO_LIQUIDITY
-            pruned |= self._searcher.pruned
-        query = query._replace(fee_limit_msat=MAX_PAYMENT_MSAT - query.amount_msat)
-        if pruned & PRUNED_BY_FEE:
-            if self._searcher.find(query, own) is not None:
-                return Outcome.FEE_LIMIT
-            pruned |= self._searcher.pruned
-        if pruned & PRUNED_BY_OWN_FUNDS:
-            obstacle = self._own_obstacle(
-                own, live, lambda limits: self._searcher.find(query, own._replace(limit_msat=limits)) is not None
-            )
-            if obstacle is not None:
-                return obstacle
-            pruned |= self._searcher.pruned
-        own = own._replace(
-            limit_msat=self._limits(own, live, Waived.BALANCE), htlc_min_msat=np.zeros(len(own.edge), np.int64)
-        )
-        if pruned & PRUNED_BY_MINIMUM and self._searcher.find_below_minimum(query, own) is not None:
-            return Outcome.AMOUNT_TOO_SMALL
-        return Outcome.NO_ROUTE
 
     def _stop(self, payment: int, outcome: Outcome) -> None:
         """The payer gives up: the payment has failed once no part of it is under way."""
@@ -444,7 +307,7 @@ class Payments:
         elif live.timer is None:
             live.timer = self._environment.call_in(self._hold_ns, self._refuse_parts, attempt.payment)
 
-    def _stop_waiting(self, live: _Live) -> None:
+    def _stop_waiting(self, live: Live) -> None:
         if live.timer is not None:
             live.timer.cancel()
             live.timer = None
