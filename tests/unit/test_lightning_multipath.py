@@ -161,3 +161,18 @@ def test_halving_counts_the_parts_under_way_and_not_those_that_failed():
     assert record.attempts[0] >= 5
     _, record = pay(graph, 100_000, split="halving", parts=2)
     assert Outcome(int(record.outcome[0])) is not Outcome.COMPLETED
+
+
+def test_core_lightning_leaves_a_channel_that_refuses_out_for_one_payment_and_others_for_an_hour():
+    """The first of two ways asks for more than it says; each payment of `cln` finds out for itself."""
+    tried = {}
+    for policy in ("cln", "uniform"):
+        graph = ways(900_000, 900_000)
+        rows = [(10 * i, 0, 1, 900 * SAT) for i in range(4)]
+        system = on_graph(graph, rows, settings(payer={"policy": policy}, nodes={"policy_grace_s": 0}))
+        system.policies.change(2, 0, 5_000, 100, 80)
+        system.policies.change(6, 0, 1_000, 1, 80)
+        record = run_payments(system).world.recorder.payments
+        assert record.outcome.tolist() == [Outcome.COMPLETED] * 4
+        tried[policy] = record.attempts.tolist()
+    assert tried == {"cln": [2, 2, 2, 2], "uniform": [2, 1, 1, 1]}

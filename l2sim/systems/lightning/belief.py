@@ -143,6 +143,14 @@ class Belief:
         facts[FAILURE_NS] = now_ns
         facts[SUCCESS_MSAT] = max(0, min(int(facts[SUCCESS_MSAT]), amount_msat - 1))
 
+    def forgive(self, payer: int, position: int) -> None:
+        """Forget that the edge carries nothing at all, if nothing else is known of its failures since."""
+        memory = self.of(payer)
+        facts = None if memory is None else memory.find(int(self._key[position]))
+        if facts is not None and facts[FAILURE_MSAT] <= 0:
+            facts[FAILURE_MSAT] = NO_FAILURE
+            facts[FAILURE_NS] = LONG_AGO_NS
+
     def carried(self, payer: int, position: int, amount_msat: int, now_ns: int) -> None:
         """The edge carried the amount of an attempt that failed further on: the money came back."""
         if self._style is Style.FAILURES:

@@ -15,9 +15,9 @@ class Multipath(Config):
 
     split: Literal["flow", "halving", "capacity"] = "capacity"
     """`flow`: an amount of at least two parts is divided over all channels at once, so that the parts together cost
-    least; what no flow is found for, like `capacity`. The others divide only what finds no route: `halving` sends the
-    largest half, quarter, eighth ... that finds one, and all of the rest is tried anew; `capacity` sends as much as its
-    channels are believed to carry over the route of a fair share, and the rest goes on."""
+    least; what no flow is found for goes in one piece or not at all. The others divide only what finds no route:
+    `halving` sends the largest half, quarter, eighth ... that finds one, and all of the rest is tried anew; `capacity`
+    sends as much as its channels are believed to carry over the route of a fair share, and the rest goes on."""
     parts: int = Field(1, ge=1, le=1_000)
     """Parts of a payment at most; 1 divides nothing."""
     min_part_sat: int = Field(10_000, ge=1, le=10**12)
@@ -105,6 +105,11 @@ class PayerBase(Config):
     """Blocks that payers add to that, for those found while the HTLCs are on their way (LND routing/router.go
     BlockPadding)."""
 
+    @property
+    def forgives(self) -> bool:
+        """Whether a channel that refuses any amount is left out for the payment under way only."""
+        return False
+
     @model_validator(mode="after")
     def _payees_ask_for_no_more_than_payers_give(self) -> Self:
         asked = self.final_cltv_blocks + self.block_padding
@@ -180,6 +185,11 @@ class ClnPayer(PayerBase):
     """The fee limit is never below this (CLN plugins/xpay)."""
     memory_s: float = Field(3_600.0, gt=0, le=1e9)
     """How long what attempts taught of a channel's liquidity counts."""
+
+    @property
+    def forgives(self) -> bool:
+        """As `xpay`, which disables such a channel in a layer of the payment's own."""
+        return self.search == "askrene"
 
     @model_validator(mode="after")
     def _flows_need_their_costs(self) -> Self:

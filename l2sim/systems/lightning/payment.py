@@ -157,6 +157,8 @@ class Payments:
                 self._send(payment, live, route, total_msat)
             else:
                 waiting.append(route.amounts_msat[-1])
+        if 0 < len(waiting) < len(routes):
+            return self._send_flow(payment, live, sum(waiting), total_msat)
         return waiting
 
     def _query(self, payment: int, live: Live, amount_msat: int, total_msat: int) -> Query:
@@ -197,6 +199,8 @@ class Payments:
         `waiting_msat` is to go out after it.
         """
         rules = self._payer.multipath
+        if rules.split == "flow":
+            return None  # where no flow of several parts was found, there is none
         least_msat = rules.min_part_sat * MSAT_PER_SAT
         halving = rules.split == "halving"
         # LND counts the parts under way, and asks for all of the rest again after each (routing/payment_session.go).
@@ -276,13 +280,19 @@ class Payments:
         live.outcome = outcome
         if live.sent:
             return
-        del self._live[payment]
+        self._over(payment)
         if self._record.outcome[payment] == Outcome.COMPLETED:
             return  # the payee has been paid although the money came back: by a node between
         self._record.outcome[payment] = outcome
         self._record.failed_hop[payment] = live.last_hop
         if live.last_refusal is not None:
             self._record.failure_code[payment] = live.last_refusal.code
+
+    def _over(self, payment: int) -> None:
+        """Nothing of the payment is under way, and nothing will be."""
+        live = self._live.pop(payment)
+        for position in live.disabled:
+            self._belief.forgive(self._ends(payment)[0], position)
 
     # What the HTLC network tells.
 
@@ -342,7 +352,7 @@ class Payments:
         live = self._live[attempt.payment]
         live.sent.remove(attempt)
         if not live.sent:
-            del self._live[attempt.payment]
+            self._over(attempt.payment)
         self._forget_in_flight(attempt)
         self._learn(attempt, len(attempt.edges), settled=True)
         self.fees_msat += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
@@ -387,6 +397,8 @@ class Payments:
             position = int(self._table.position[attempt.edges[edge_at]])
             if position >= 0:
                 failed_msat = 0 if refusal in AT_ANY_AMOUNT else attempt.amounts_msat[edge_at]
+                if failed_msat == 0 and self._payer.forgives:
+                    live.disabled.append(position)
                 self._belief.failed(attempt.nodes[0], position, failed_msat, self._environment.now)
         if live.outcome is not None:
             self._stop(attempt.payment, live.outcome)

@@ -3,7 +3,13 @@
 Sources: doc/schemas/getroute.json and plugins/pay.c; plugins/askrene/child/mcf.c. A channel's liquidity is uniform
 between what is known. Fees and -log P are added with weights mu and 100 - mu, once the latter is scaled so that the
 medians of both over all channels are equal; mu is 1 and rises while fees are above the payer's limit. Amounts above
-1000 sat Core Lightning divides by a flow of least cost: `flow`.
+1000 sat Core Lightning divides by a flow of least cost: `flow`. A part that failed is divided anew by itself; there is
+no number of attempts, only 60 s. A channel that could not carry an amount is known to all of the payer's payments for
+an hour, one that refused for another reason is left out by that payment only.
+
+Different from Core Lightning: nobody sets biases, reserves or layers of his own; the medians are reckoned once for all
+amounts with the same first two digits; a payment that needs more parts than it may have is tried with the largest of
+them, and not without the limit.
 """
 
 import math
