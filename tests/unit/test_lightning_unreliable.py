@@ -11,8 +11,6 @@ from l2sim.errors import InvariantError, ScenarioError
 from l2sim.results.outcomes import Outcome
 from l2sim.scenario import load_scenario
 from l2sim.systems.lightning.config import ConstantLatency, LatencyClass
-from l2sim.systems.lightning.gossip import Announcements
-from l2sim.systems.lightning.gossip_config import StaggeredGossip
 from l2sim.systems.lightning.latency import ClassedLatency
 from l2sim.systems.lightning.state import Phase
 from l2sim.systems.lightning.system import LightningSystem
@@ -153,9 +151,9 @@ def test_payers_with_an_old_view_are_told_what_was_wrong():
 
 
 def test_updates_wait_at_each_relay_for_its_flush():
-    config = StaggeredGossip(kind="staggered")
-    stream = Streams(seed=2).get("gossip")
-    waits_s = np.array([Announcements.delay_ns(config, stream) for _ in range(20_000)]) / NS_PER_S
+    system = on_graph(line(EVEN, EVEN), [], settings(gossip={"kind": "staggered"}))
+    view = system.announcements._views[0]
+    waits_s = np.array([view.delay_ns(0) for _ in range(20_000)]) / NS_PER_S
     # A sum of three uniform waits of a minute: mean 1.5 flushes, standard deviation 0.5.
     assert waits_s.mean() == pytest.approx(90, rel=0.02)
     assert waits_s.std() == pytest.approx(30, rel=0.02)
@@ -177,8 +175,8 @@ def test_relays_pass_on_a_burst_and_then_one_a_minute():
 def test_an_older_update_that_comes_later_is_dropped():
     system = on_graph(line(EVEN, EVEN, EVEN), [], settings(gossip={"kind": "staggered"}))
     gossip, table = system.announcements, system.table
-    gossip._heard(2, 5, (7_000, 1, 80, 1_000, 10**9), (0, 0))
-    gossip._heard(2, 4, (9_000, 1, 80, 1_000, 10**9), (0, 0))
+    gossip._heard(gossip._views[0], 2, 5, (7_000, 1, 80, 1_000, 10**9), (0, 0))
+    gossip._heard(gossip._views[0], 2, 4, (9_000, 1, 80, 1_000, 10**9), (0, 0))
     assert table.network.base_fee_msat[table.position[2]] == 7_000
 
 

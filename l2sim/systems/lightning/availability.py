@@ -11,6 +11,7 @@ from l2sim.engine import Environment, Streams, ns
 from l2sim.systems.lightning.full_dance import FullNetwork
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.node_config import Availability
+from l2sim.systems.lightning.staleness import Staleness
 from l2sim.systems.lightning.state import ChannelState
 from l2sim.systems.lightning.times import TimeSampler, mean_s
 
@@ -28,11 +29,13 @@ class Comings:
         state: ChannelState,
         network: FullNetwork,
         announcements: Announcements,
+        staleness: Staleness | None = None,
     ) -> None:
         self._environment = environment
         self._state = state
         self._network = network
         self._announcements = announcements
+        self._staleness = staleness
         self._disable_ns = ns(config.disable_after_s)
         self._enable_ns = ns(config.enable_after_s)
         self._up = TimeSampler(config.up, streams, "lightning/up times")
@@ -72,6 +75,8 @@ class Comings:
         self._here[node] = False
         self._states[node] += 1
         self.departures += 1
+        if self._staleness is not None:
+            self._staleness.left(node)
         for edge in self._edges_into(node):
             if self._state.connected[edge >> 1]:
                 self._network.disconnect(edge >> 1)
@@ -86,6 +91,8 @@ class Comings:
         for edge in self._edges_into(node):
             if self._here[source[edge]]:
                 self._network.reconnect(edge >> 1)
+        if self._staleness is not None:
+            self._staleness.back(node)
         if node in self._disabled:
             self._environment.call_in(self._enable_ns, self._enable, node, self._states[node])
         self._environment.call_in(max(1, self._up.draw_ns()), self._leave, node)

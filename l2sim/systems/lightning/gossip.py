@@ -6,23 +6,24 @@ what it asks for of what comes in by the channel.
 Instant gossip writes it into the announced network at once. Staggered gossip lets it wait at each relay for that
 node's next flush, so that payers meet nodes that ask for more, or are not there: the failures of `refusals` then
 tell them. A new channel is announced once its funding is deep enough; one that closes is disabled by updates of both
-its ends, and forgotten by all once its funding has been spent for long. All payers have one view, that of the median
-observer. Nodes that are there refresh what they announced before its 14 days are over (BOLT 7), so nothing of theirs
-grows stale.
+its ends, and forgotten by all once its funding has been spent for long, or once an update of it is stale (`staleness`).
+Payers have one view, that of the median observer, or those of their classes (`views`).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from l2sim.engine import NS_PER_S, Environment, Stream, Streams, ns
 from l2sim.l1.base import OnReceipt, Receipt
 from l2sim.systems.lightning.forwarding import Policies
-from l2sim.systems.lightning.gossip_config import FeeChanges, Gossip, StaggeredGossip
-from l2sim.systems.lightning.graph import MAX_BASE_FEE_MSAT, MAX_FEE_PPM, MAX_INBOUND
+from l2sim.systems.lightning.gossip_config import Gossip, Observers, StaggeredGossip
 from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.state import ChannelState, Phase
-from l2sim.systems.lightning.times import mean_s
+from l2sim.systems.lightning.views import Views
 
 FORGOTTEN: Final = 2**63
 """The number of an update that no other follows."""
@@ -56,6 +57,29 @@ class _Allowance:
         return True
 
 
+@dataclass(slots=True)
+class View:
+    """What one class of observers knows, and how news reach it: at once without a stream to draw from."""
+
+    table: RoutingTable
+    known: npt.NDArray[np.bool_]
+    """Whether it has heard that each channel exists."""
+    way: Observers
+    stream: Stream | None
+    newest: dict[int, int] = field(default_factory=dict)
+    """By edge the number of the newest update it has; older ones that come later are dropped."""
+
+    def delay_ns(self, now_ns: int) -> int:
+        """How long news take to it: at each relay until its next flush, and until it next asks."""
+        way = self.way
+        waits = 0.0 if self.stream is None else sum(self.stream.uniform() for _ in range(way.relays))
+        heard_ns = int(waits * way.flush_s * NS_PER_S)
+        if way.sync_every_s:
+            every_ns = ns(way.sync_every_s)
+            heard_ns = -(-(now_ns + heard_ns) // every_ns) * every_ns - now_ns
+        return heard_ns
+
+
 class Announcements:
     """Takes what nodes announce to the announced network."""
 
@@ -66,25 +90,34 @@ class Announcements:
         streams: Streams,
         state: ChannelState,
         policies: Policies,
-        table: RoutingTable,
+        views: Views,
         chain: Depth,
     ) -> None:
         self._environment = environment
         self._state = state
         self._policies = policies
-        self._table = table
         self._chain = chain
-        self._known = state.phase == Phase.OPEN
-        """Whether payers have heard that each channel exists."""
         self._staggered = config if isinstance(config, StaggeredGossip) else None
-        self._stream = streams.get("lightning/gossip") if self._staggered is not None else None
+        self._views: list[View] = []
+        for number, table in enumerate(views.tables):
+            way = Observers(share=1.0)
+            stream = None
+            if self._staggered is not None and number == 0:
+                way = Observers(share=1.0, relays=self._staggered.relays, flush_s=self._staggered.flush_s)
+                stream = streams.get("lightning/gossip")
+            elif self._staggered is not None:
+                way = self._staggered.observers[number - 1]
+                stream = streams.get(f"lightning/gossip to observers {number}")
+            self._views.append(View(table, state.phase == Phase.OPEN, way, stream))
         self._allowances: dict[int, _Allowance] = {}
-        self._newest: dict[int, int] = {}
-        """By edge the number of the newest update that payers have; older ones that come later are dropped."""
+        self.on_update: Callable[[int], None] = lambda _: None
+        """Called with each edge that an update is sent of."""
         self.sent = 0
         """channel_updates sent."""
         self.dropped = 0
         """Of these, those that relays did not pass on, having passed on too many."""
+        self.pruned = 0
+        """Channels dropped by all because of a stale update."""
 
     def update(self, edge: int) -> None:
         """The source of `edge` sends a channel_update with its terms of this moment."""
@@ -100,10 +133,12 @@ class Announcements:
             limit_msat,
         )
         inbound = int(policies.inbound_base_msat[edge ^ 1]), int(policies.inbound_ppm[edge ^ 1])
+        self.on_update(edge)
         config = self._staggered
-        if config is None or self._stream is None:
-            self._table.update(edge, *terms)
-            self._table.update_inbound(edge ^ 1, *inbound)
+        if config is None:
+            for view in self._views:
+                view.table.update(edge, *terms)
+                view.table.update_inbound(edge ^ 1, *inbound)
             return
         allowance = self._allowances.get(edge)
         if allowance is None:
@@ -111,30 +146,41 @@ class Announcements:
         if not allowance.take(now, config.burst, ns(config.refill_s)):
             self.dropped += 1
             return
-        self._environment.call_in(self.delay_ns(config, self._stream), self._heard, edge, self.sent, terms, inbound)
+        for view in self._views:
+            self._environment.call_in(view.delay_ns(now), self._heard, view, edge, self.sent, terms, inbound)
 
     def opened(self, channel: int, funding: Receipt) -> None:
         """A channel is usable: payers hear of it, sooner or later."""
+        self.on_update(2 * channel)
+        self.on_update(2 * channel + 1)
         config = self._staggered
         if config is None:
-            self._introduce(channel)
+            for view in self._views:
+                self._introduce(view, channel)
         else:
-            self._chain.confirm(funding, config.announce_confirmations, lambda _: self._announce(channel, config))
+            self._chain.confirm(funding, config.announce_confirmations, lambda _: self._announce(channel))
 
-    def _announce(self, channel: int, config: StaggeredGossip) -> None:
-        assert self._stream is not None  # staggered gossip has one
-        self._environment.call_in(self.delay_ns(config, self._stream), self._introduce, channel)
+    def _announce(self, channel: int, limits_msat: tuple[int, int] | None = None) -> None:
+        """All payers hear of a channel in time, and that it carries so much, or all its capacity."""
+        for view in self._views:
+            delay_ns = view.delay_ns(self._environment.now)
+            self._environment.call_in(delay_ns, self._introduce, view, channel, limits_msat)
 
-    def _introduce(self, channel: int) -> None:
+    def _introduce(self, view: View, channel: int, limits_msat: tuple[int, int] | None = None) -> None:
         """Payers hear of a channel, unless it is closing already."""
         if self._state.phase[channel] == Phase.OPEN:
-            self._known[channel] = True
-            self._table.announce(channel, int(self._state.capacity_msat[channel]))
+            view.known[channel] = True
+            view.table.announce(channel, int(self._state.capacity_msat[channel]), limits_msat)
+
+    def spliced(self, channel: int, limits_msat: tuple[int, int]) -> None:
+        """A channel has another capacity, and carries so much over its two edges: payers hear of it at once."""
+        for view in self._views:
+            view.table.announce(channel, int(self._state.capacity_msat[channel]), limits_msat)
 
     def closing(self, channel: int) -> None:
         """A channel takes no more HTLCs: both its ends say so."""
         if self._staggered is None:
-            self._table.announce(channel, 0)
+            self._take_off(channel)
         else:
             self.update(2 * channel)
             self.update(2 * channel + 1)
@@ -146,14 +192,28 @@ class Announcements:
 
     def _forget(self, channel: int) -> None:
         """Everybody drops a channel."""
-        self._newest[2 * channel] = self._newest[2 * channel + 1] = FORGOTTEN
-        self._table.announce(channel, 0)
+        for view in self._views:
+            view.newest[2 * channel] = view.newest[2 * channel + 1] = FORGOTTEN
+        self._take_off(channel)
 
-    @staticmethod
-    def delay_ns(config: StaggeredGossip, stream: Stream) -> int:
-        """How long an update takes to the median observer: at each relay until its next flush."""
-        waits = sum(stream.uniform() for _ in range(config.relays))
-        return int(waits * config.flush_s * NS_PER_S)
+    def prune(self, channel: int) -> None:
+        """Everybody drops a channel of which an update is stale; what is on its way of it comes too late."""
+        self.pruned += 1
+        for view in self._views:
+            view.known[channel] = False
+            view.newest[2 * channel] = view.newest[2 * channel + 1] = self.sent
+        self._take_off(channel)
+
+    def revive(self, channel: int) -> None:
+        """A channel that was dropped is announced again, with updates of both its ends."""
+        sides = 2 * channel, 2 * channel + 1
+        self._announce(channel, (self._announced_limit_msat(sides[0]), self._announced_limit_msat(sides[1])))
+        for edge in sides:
+            self.update(edge)
+
+    def _take_off(self, channel: int) -> None:
+        for view in self._views:
+            view.table.announce(channel, 0)
 
     def _announced_limit_msat(self, edge: int) -> int:
         state = self._state
@@ -161,58 +221,13 @@ class Announcements:
             return 0
         return int(min(state.htlc_max_msat[edge], state.capacity_msat[edge >> 1]))
 
-    def _heard(self, edge: int, number: int, terms: tuple[int, int, int, int, int], inbound: tuple[int, int]) -> None:
-        """Payers know an update, unless they know a newer one."""
-        if self._newest.get(edge, -1) < number:
-            self._newest[edge] = number
-            # What was spliced meanwhile is known by its capacity; what was not announced cannot be used.
-            most_msat = int(self._state.capacity_msat[edge >> 1]) if self._known[edge >> 1] else 0
-            self._table.update(edge, *terms[:4], min(terms[4], most_msat))
-            self._table.update_inbound(edge ^ 1, *inbound)
-
-
-class FeeChanger:
-    """Routers that change what they ask for, one edge at a time, at random."""
-
-    def __init__(
-        self,
-        config: FeeChanges,
-        environment: Environment,
-        streams: Streams,
-        edges: int,
-        policies: Policies,
-        announcements: Announcements,
+    def _heard(
+        self, view: View, edge: int, number: int, terms: tuple[int, int, int, int, int], inbound: tuple[int, int]
     ) -> None:
-        self._config = config
-        self._environment = environment
-        self._stream = streams.get("lightning/fee changes")
-        self._edges = edges
-        self._policies = policies
-        self._announcements = announcements
-        self._base_fee_msat = policies.base_fee_msat[:edges].copy()
-        self._fee_ppm = policies.fee_ppm[:edges].copy()
-        self._inbound_base_msat = policies.inbound_base_msat[:edges].copy()
-        self._inbound_ppm = policies.inbound_ppm[:edges].copy()
-        self._mean_ns = ns(mean_s(config.every) / max(1, edges))
-        self.changes = 0
-
-    def start(self) -> None:
-        """Begin; the next change of all edges together comes after an exponential time."""
-        if self._edges:
-            self._environment.call_in(self._stream.exponential_ns(self._mean_ns), self._change)
-
-    def _change(self) -> None:
-        """One edge's source asks for its first fees times a log-normal factor."""
-        edge = self._stream.integer(self._edges)
-        factor = float(np.exp(self._config.sigma * self._stream.generator.standard_normal()))
-        base_fee_msat = min(MAX_BASE_FEE_MSAT, round(int(self._base_fee_msat[edge]) * factor))
-        fee_ppm = min(MAX_FEE_PPM, round(int(self._fee_ppm[edge]) * factor))
-        delta = int(self._policies.cltv_delta[edge])
-        self._policies.change(edge, self._environment.now, base_fee_msat, fee_ppm, delta)
-        base_msat, ppm = int(self._inbound_base_msat[edge ^ 1]), int(self._inbound_ppm[edge ^ 1])
-        if base_msat or ppm:
-            base_msat, ppm = (max(-MAX_INBOUND, min(MAX_INBOUND, round(value * factor))) for value in (base_msat, ppm))
-            self._policies.change_inbound(edge ^ 1, self._environment.now, base_msat, ppm)
-        self._announcements.update(edge)
-        self.changes += 1
-        self.start()
+        """Payers know an update, unless they know a newer one."""
+        if view.newest.get(edge, -1) < number:
+            view.newest[edge] = number
+            # What was spliced meanwhile is known by its capacity; what was not announced cannot be used.
+            most_msat = int(self._state.capacity_msat[edge >> 1]) if view.known[edge >> 1] else 0
+            view.table.update(edge, *terms[:4], min(terms[4], most_msat))
+            view.table.update_inbound(edge ^ 1, *inbound)

@@ -14,6 +14,20 @@ class InstantGossip(Config):
     kind: Literal["instant"] = "instant"
 
 
+class Observers(Config):
+    """Payers whom gossip reaches otherwise than the median observer."""
+
+    share: float = Field(ge=0, le=1)
+    """Part of the users that are in this class, drawn at random among those in none before it."""
+    relays: int = Field(3, ge=0, le=100)
+    """Nodes at which an update waits on its way to them; 0 for who is told at once."""
+    flush_s: float = Field(60.0, gt=0, le=1e6)
+    """How often those nodes send on what they gathered."""
+    sync_every_s: float = Field(0.0, ge=0, le=1e8)
+    """They take what there is by then only that often, all at once, as clients do that fetch snapshots (LDK's Rapid
+    Gossip Sync server makes one a day by default); 0 for who listens all the time."""
+
+
 class StaggeredGossip(Config):
     """What is announced waits at each relay for that node's next flush, and only so many updates of an edge pass."""
 
@@ -21,9 +35,19 @@ class StaggeredGossip(Config):
     flush_s: float = Field(60.0, gt=0, le=1e6)
     """How often a node sends on what it gathered (BOLT 7, CLN and eclair 60 s; LND config.go 90 s)."""
     relays: int = Field(3, ge=1, le=100)
-    """Nodes at which an update waits on its way to the median payer. Flooding over every channel of the mainnet
+    """Nodes at which an update waits on its way to the median observer. Flooding over every channel of the mainnet
     snapshot of 2026-02-03, with flushes at random phases, takes 1.3 flush times in the mean with a standard
     deviation of 0.55: that of three waits. Fewer gossip peers make it more."""
+    observers: tuple[Observers, ...] = ()
+    """Payers with views of their own, older or newer than the median observer's; none by default."""
+    refresh_s: float = Field(86_400.0, gt=0, le=1_209_600)
+    """How often a node that is there sends its updates again, so that they do not grow stale (LND config.go: a day; CLN
+    gossipd 13 days)."""
+    stale_after_s: float = Field(1_209_600.0, gt=0, le=1e9)
+    """Age of an update at which everybody drops its channel, whatever the other end says (BOLT 7: two weeks)."""
+    silent_share: float = Field(0.0, ge=0, le=1)
+    """Part of the routers that never send an update again, so that their channels, though they work, are dropped one
+    after the other. A node's last updates are of any age up to `stale_after_s` at the start."""
     burst: int = Field(10, ge=1, le=10**6)
     """Updates of one edge that relays pass on at once (LND discovery/gossiper.go DefaultMaxChannelUpdateBurst)."""
     refill_s: float = Field(60.0, gt=0, le=1e8)

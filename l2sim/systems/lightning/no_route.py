@@ -83,10 +83,9 @@ class Live:
 class Obstacles:
     """Finds the reason by looking again without one rule after the other."""
 
-    def __init__(self, state: ChannelState, own: OwnEdges, searcher: Searcher) -> None:
+    def __init__(self, state: ChannelState, own: OwnEdges) -> None:
         self._state = state
         self._own = own
-        self._searcher = searcher
 
     def why_not_out(self, own: OwnChannels, live: Live, amount_msat: int) -> Outcome:
         """Why none of the payer's own channels takes the amount."""
@@ -100,33 +99,35 @@ class Obstacles:
             return Outcome.NOT_FORWARDED  # those it could pay by are away
         return Outcome.NO_ROUTE if open_to.any() else Outcome.NOT_ONBOARDED
 
-    def why_no_route(self, query: Query, own: OwnChannels, live: Live, remembers: bool, pruned: int) -> Outcome:
+    def why_no_route(
+        self, searcher: Searcher, query: Query, own: OwnChannels, live: Live, remembers: bool, pruned: int
+    ) -> Outcome:
         """What stood in the way, by searching again without it; `pruned` is what the search left out."""
         if live.last_refusal is not None:
             if live.last_hop == 0:
                 return REFUSED_BY_OWN.get(live.last_refusal, Outcome.NO_ROUTE)
             return refused_by_others(live.last_refusal)
         if remembers:
-            if self._searcher.find(query, own) is not None:
+            if searcher.find(query, own) is not None:
                 return Outcome.NO_LIQUIDITY
-            pruned |= self._searcher.pruned
+            pruned |= searcher.pruned
         query = query._replace(fee_limit_msat=MAX_PAYMENT_MSAT - query.amount_msat)
         if pruned & PRUNED_BY_FEE:
-            if self._searcher.find(query, own) is not None:
+            if searcher.find(query, own) is not None:
                 return Outcome.FEE_LIMIT
-            pruned |= self._searcher.pruned
+            pruned |= searcher.pruned
         if pruned & PRUNED_BY_OWN_FUNDS:
             obstacle = self._own_obstacle(
-                own, live, lambda limits: self._searcher.find(query, own._replace(limit_msat=limits)) is not None
+                own, live, lambda limits: searcher.find(query, own._replace(limit_msat=limits)) is not None
             )
             if obstacle is not None:
                 return obstacle
-            pruned |= self._searcher.pruned
+            pruned |= searcher.pruned
         own = own._replace(
             limit_msat=self._own.limits_msat(own, live.shunned, Waived.BALANCE),
             htlc_min_msat=np.zeros(len(own.edge), np.int64),
         )
-        if pruned & PRUNED_BY_MINIMUM and self._searcher.find_below_minimum(query, own) is not None:
+        if pruned & PRUNED_BY_MINIMUM and searcher.find_below_minimum(query, own) is not None:
             return Outcome.AMOUNT_TOO_SMALL
         return Outcome.NO_ROUTE
 

@@ -27,7 +27,22 @@ from l2sim.systems.lightning.refusals import AT_ANY_AMOUNT, BY_PAYEE, Refusal
 from l2sim.systems.lightning.routing import Query, Route, RoutingTable, fee_limit_msat
 from l2sim.systems.lightning.search import NO_MEMORY, Searcher
 from l2sim.systems.lightning.state import ChannelState, Waived
+from l2sim.systems.lightning.views import Views
 from l2sim.workload.payments import Workload
+
+
+class _Seer:
+    """What looks for routes in one view."""
+
+    def __init__(self, table: RoutingTable, payer: Payer, most_own: int) -> None:
+        self.table = table
+        self.searcher = Searcher(table, payer, most_own)
+        self.planner = Planner(table, payer) if payer.multipath.split == "flow" else None
+
+    @property
+    def searches(self) -> int:
+        """Path searches made."""
+        return self.searcher.searches + (0 if self.planner is None else self.planner.searches)
 
 
 class Payments:
@@ -40,7 +55,7 @@ class Payments:
         node_of_user: npt.NDArray[np.int32],
         record: PaymentRecord,
         state: ChannelState,
-        table: RoutingTable,
+        views: Views,
         payer: Payer,
     ) -> None:
         self._environment = environment
@@ -48,13 +63,14 @@ class Payments:
         self._node_of_user = node_of_user
         self._record = record
         self._state = state
-        self._table = table
+        self._table = views.tables[0]
+        """Any view: where edges are in it, which all that is used of it here, is the same in all."""
+        self._class_of = views.class_of
         self._payer = payer
-        self._own = OwnEdges(state, table.node_count)
-        self._searcher = Searcher(table, payer, self._own.most)
-        self._obstacles = Obstacles(state, self._own, self._searcher)
-        self._planner = Planner(table, payer) if payer.multipath.split == "flow" else None
-        self._belief = make_belief(table, payer)
+        self._own = OwnEdges(state, self._table.node_count)
+        self._obstacles = Obstacles(state, self._own)
+        self._seers = [_Seer(table, payer, self._own.most) for table in views.tables]
+        self._belief = make_belief(self._table, payer)
         self._timeout_ns = ns(payer.timeout_s)
         self._hold_ns = ns(payer.multipath.hold_s)
         self._live: dict[int, Live] = {}
@@ -77,8 +93,7 @@ class Payments:
     @property
     def searches(self) -> int:
         """Path searches made."""
-        planned = 0 if self._planner is None else self._planner.searches
-        return self._searcher.searches + planned
+        return sum(seer.searches for seer in self._seers)
 
     def give_up(self) -> None:
         """Start no new attempts from now on."""
@@ -135,9 +150,10 @@ class Payments:
         rules = self._payer.multipath
         parts_left = rules.parts - live.parts + 1
         least_msat = rules.min_part_sat * MSAT_PER_SAT
-        if self._planner is None or parts_left < 2 or amount_msat < 2 * least_msat:
-            return [amount_msat]
         payer, _ = self._ends(payment)
+        planner = self._seers[self._class_of[payer]].planner
+        if planner is None or parts_left < 2 or amount_msat < 2 * least_msat:
+            return [amount_msat]
         own = self._own.of(payer)
         own.limit_msat[:] = self._own.limits_msat(own, live.shunned, Waived.NOTHING)
         if own.limit_msat.sum() < amount_msat:
@@ -145,7 +161,7 @@ class Payments:
         query = self._query(payment, live, amount_msat, total_msat)
         memory = self._belief.of(payer)
         known = (NO_MEMORY, 0) if memory is None else (memory.table, memory.count)
-        routes = self._planner.plan(query, own, *known, parts_left, least_msat)
+        routes = planner.plan(query, own, *known, parts_left, least_msat)
         if routes is None:
             return [amount_msat]
         live.parts += len(routes) - 1
@@ -166,7 +182,7 @@ class Payments:
         # What parts under way pay in fees is no longer there for this one.
         spent_msat = sum(part.amounts_msat[0] - part.amounts_msat[-1] for part in live.sent)
         limit_msat = max(0, fee_limit_msat(self._payer, total_msat) - spent_msat)
-        return self._searcher.query(*self._ends(payment), amount_msat, limit_msat, self._environment.now)
+        return self._seers[0].searcher.query(*self._ends(payment), amount_msat, limit_msat, self._environment.now)
 
     def _find(self, payment: int, live: Live, amount_msat: int, total_msat: int) -> Route | Callable[[], Outcome]:
         """The best route for a part, or why there is none, to be asked at once."""
@@ -177,17 +193,16 @@ class Payments:
             return lambda: self._obstacles.why_not_out(own, live, amount_msat)
         query = self._query(payment, live, amount_msat, total_msat)
         memory = self._belief.of(payer)
-        if memory is None:
-            route = self._searcher.find(query, own)
-        else:
-            route = self._searcher.find(query, own, memory.table, memory.count)
+        searcher = self._seers[self._class_of[payer]].searcher
+        known = (NO_MEMORY, 0) if memory is None else (memory.table, memory.count)
+        route = searcher.find(query, own, *known)
         if route is not None:
             return route
-        pruned = self._searcher.pruned
+        pruned = searcher.pruned
 
         def why() -> Outcome:
             own.limit_msat[:] = self._own.limits_msat(own, live.shunned, Waived.NOTHING)
-            return self._obstacles.why_no_route(query, own, live, memory is not None, pruned)
+            return self._obstacles.why_no_route(searcher, query, own, live, memory is not None, pruned)
 
         return why
 
@@ -233,15 +248,16 @@ class Payments:
         found = self._find(payment, live, share_msat, total_msat)
         if not isinstance(found, Route):
             return None
-        own = self._own.of(self._ends(payment)[0])
+        payer, _ = self._ends(payment)
+        own, table = self._own.of(payer), self._seers[self._class_of[payer]].table
         taken: dict[int, int] = {}
         for part in live.sent:
             for edge, part_msat in zip(part.edges[1:], part.amounts_msat[1:], strict=True):
                 taken[edge] = taken.get(edge, 0) + part_msat
         own_limit_msat = int(own.limit_msat[np.flatnonzero(own.edge == found.edges[0])[0]])
-        network, position = self._table.network, self._table.position
+        network, position = table.network, table.position
         carried_msat = capacity_msat(
-            self._table, found.edges, own_limit_msat, lambda e: int(network.limit_msat[position[e]]) - taken.get(e, 0)
+            table, found.edges, own_limit_msat, lambda e: int(network.limit_msat[position[e]]) - taken.get(e, 0)
         )
         most_msat = min(carried_msat, amount_msat - self._payer.multipath.min_part_sat * MSAT_PER_SAT)
         if most_msat > share_msat:

@@ -1,5 +1,6 @@
 """What path search reads: the announced network in columns, and the types of a query and its answer."""
 
+from copy import copy
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -50,6 +51,13 @@ class Network(NamedTuple):
     """What the target of an edge asks for of what comes in by it, by the edge's number, so that payers' own edges are
     here too; empty if nobody asks for any."""
     inbound_ppm: Int64s
+
+
+CHANGING: Final = (
+    "base_fee_msat", "fee_ppm", "cltv_delta", "htlc_min_msat", "limit_msat", "capacity_msat", "inbound_base_msat",
+    "inbound_ppm",
+)  # fmt: skip
+"""Columns of a network that its table changes in place."""
 
 
 class OwnChannels(NamedTuple):
@@ -151,6 +159,13 @@ class RoutingTable:
         """Where each edge is in the columns, -1 for those no search needs."""
         self.position[kept] = np.arange(len(kept), dtype=np.int32)
         self.node_count = graph.node_count
+
+    def copy(self) -> "RoutingTable":
+        """Another view of the same edges, which goes its own way from now on."""
+        other = copy(self)
+        network = self.network
+        other.network = network._replace(**{name: getattr(network, name).copy() for name in CHANGING})
+        return other
 
     @property
     def edge_count(self) -> int:

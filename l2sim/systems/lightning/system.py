@@ -19,10 +19,12 @@ from l2sim.systems.lightning.agents.world import Surroundings, Switchboard
 from l2sim.systems.lightning.availability import Comings
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.fee_changes import FeeChanger
 from l2sim.systems.lightning.foreseen import foreseen
 from l2sim.systems.lightning.forwarding import Judge, Policies
 from l2sim.systems.lightning.full_dance import FullNetwork
-from l2sim.systems.lightning.gossip import Announcements, FeeChanger
+from l2sim.systems.lightning.gossip import Announcements
+from l2sim.systems.lightning.gossip_config import StaggeredGossip
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
 from l2sim.systems.lightning.inbound import with_inbound_fees
@@ -40,9 +42,11 @@ from l2sim.systems.lightning.policies.choice import style_of
 from l2sim.systems.lightning.quick_dance import QuickNetwork
 from l2sim.systems.lightning.routing import RememberedBy, RoutingTable
 from l2sim.systems.lightning.signer import Signer
+from l2sim.systems.lightning.staleness import Staleness
 from l2sim.systems.lightning.state import ChannelState, Phase
 from l2sim.systems.lightning.topology import build_graph
 from l2sim.systems.lightning.users import Population, place_users
+from l2sim.systems.lightning.views import make_views
 
 DRAWN_CHANNELS = 240
 """How many channels' balances are recorded in each interval: more than that no drawing shows apart."""
@@ -79,8 +83,9 @@ class LightningSystem(PaymentSystem):
         self._book.start_capacity_msat[: graph.channel_count] = graph.capacity_msat
         self.dance = DanceWork(world.profile)
         self._signer = self._make_signer()
+        self.views = make_views(self.table, config.gossip, population.node_of_user, streams)
         self.payments = Payments(
-            environment, world.workload, population.node_of_user, world.recorder.payments, self.state, self.table,
+            environment, world.workload, population.node_of_user, world.recorder.payments, self.state, self.views,
             config.payer,
         )  # fmt: skip
         latency = make_latencies(config.latency, config.latency_classes, self._is_user(), streams)
@@ -99,12 +104,18 @@ class LightningSystem(PaymentSystem):
             self.htlcs = FullNetwork(*parts, rules=config.channels)
         self.payments.use(self.htlcs)
         self.announcements = Announcements(
-            config.gossip, environment, streams, self.state, self.policies, self.table, chain
+            config.gossip, environment, streams, self.state, self.policies, self.views, chain
         )
         self._fee_changer: FeeChanger | None = None
         if config.fee_changes is not None:
             self._fee_changer = FeeChanger(
                 config.fee_changes, environment, streams, 2 * graph.channel_count, self.policies, self.announcements
+            )
+        self.staleness: Staleness | None = None
+        if isinstance(config.gossip, StaggeredGossip):
+            routers, nodes = np.arange(graph.node_count), population.graph.node_count
+            self.staleness = Staleness(
+                config.gossip, environment, streams, self.state, self.announcements, routers, nodes
             )
         self.comings = self._make_comings()
         self.board.use(self.htlcs)
@@ -200,7 +211,7 @@ class LightningSystem(PaymentSystem):
         among = {"users": is_user, "routers": ~is_user, "all": np.ones(nodes, np.bool_)}[availability.who]
         comings = Comings(
             availability, self.world.environment, self.world.streams, np.flatnonzero(among), nodes, self.state,
-            self.htlcs, self.announcements,
+            self.htlcs, self.announcements, self.staleness,
         )  # fmt: skip
         self.payments.away = lambda node: not comings.here(node)
         return comings
@@ -216,6 +227,8 @@ class LightningSystem(PaymentSystem):
         streams = self.world.streams
         self._channels.onboard(int(window_ns * self._opening_share), streams.get("lightning/openings"))
         self._renewals.start(window_ns, streams.get("lightning/renewals"))
+        if self.staleness is not None:
+            self.staleness.start()
         if self.comings is not None:
             self.comings.start()
         if self._fee_changer is not None:

@@ -157,7 +157,7 @@ class Surroundings:
         state.resize(edge, change_msat)
         sides = 2 * channel, 2 * channel + 1
         limits = [int(state.htlc_max_msat[side]) if state.enabled[side] else 0 for side in sides]
-        self.table.announce(channel, int(state.capacity_msat[channel]), (limits[0], limits[1]))
+        self.announcements.spliced(channel, (limits[0], limits[1]))
 
     def send(
         self,
