@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from l2sim.cli.options import PATH, force_option
+from l2sim.cli.options import PATH, force_option, print_note
 from l2sim.systems.lightning.cloth.names import ALL, CORRECTIONS
 
 
@@ -57,7 +57,7 @@ def cloth(
             raise click.UsageError(f"--network must have two nodes to draw payments (got {columns.node_count})")
         given = Payments(*draw_payments(seed, columns.node_count, count, amount_sat, rate_per_s))
     for sentence in foreseen(columns, given):
-        click.echo(f"note: {payments or network}: {sentence}", err=True)
+        print_note(f"{payments or network}: {sentence}")
 
     from l2sim.systems.lightning.cloth.simulation import simulate
 

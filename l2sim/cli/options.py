@@ -27,6 +27,11 @@ def force_option(command: Function) -> Function:
     return click.option("--force", is_flag=True, help="Replace what is there.")(command)
 
 
+def print_note(sentence: str) -> None:
+    """Say on standard error what a run's user should know."""
+    click.echo(f"note: {sentence}", err=True)
+
+
 def refuse_existing_file(path: Path | None, force: bool) -> None:
     """Raise ResultsError if a file to be written, if any, is there already and may not be replaced."""
     if path is not None and path.exists() and not force:

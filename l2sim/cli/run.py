@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from l2sim.cli.options import PATH, force_option, set_option
+from l2sim.cli.options import PATH, force_option, print_note, set_option
 from l2sim.cli.study import replications_option, workers_option
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run(
     with show_progress() if watched else no_progress() as progress:
         result = run_scenario(
             chosen, out=out, replication=replication or 0, force=force, progress=progress, figures=figures,
-            notice=lambda sentence: click.echo(f"note: {sentence}", err=True),
+            notice=print_note,
         )  # fmt: skip
 
     if as_json:
@@ -98,7 +98,14 @@ def _run_replicated(
 
     with study_progress(quiet or as_json) as progress:
         result = run_replicated(
-            scenario, count, out=out, force=force, figures=figures, workers=workers, progress=progress
+            scenario,
+            count,
+            out=out,
+            force=force,
+            figures=figures,
+            workers=workers,
+            progress=progress,
+            notice=print_note,
         )
     block = result.run["replications"]["systems"]
     if as_json:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from l2sim.cli.options import PATH, force_option, refuse_existing_file, set_option
+from l2sim.cli.options import PATH, force_option, print_note, refuse_existing_file, set_option
 
 if TYPE_CHECKING:
     from l2sim.scenario import Scenario
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=PATH)
 @set_option
 def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
-    """Check scenario files, and say what they would run.
+    """Check scenario files, and say what they would run, and what is sure to fail in it.
 
     Every problem is reported at once, as path:line:column key: rule (got value).
     """
     from l2sim.errors import Problem, ScenarioError
+    from l2sim.experiment.run import foreseen
     from l2sim.scenario import load_scenario
 
     problems: list[Problem] = []
@@ -30,7 +31,10 @@ def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
             problems.extend(error.problems)
         else:
             _check_files(scenario)
+            sentences = foreseen(scenario)
             click.echo(f"{path}: ok\n{_describe(scenario)}")
+            for sentence in sentences:
+                print_note(sentence)
     if problems:
         raise ScenarioError(tuple(problems))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from l2sim.cli.options import PATH, set_option
+from l2sim.cli.options import PATH, print_note, set_option
 from l2sim.cli.study import (
     executor_options,
     print_intervals,
@@ -90,6 +90,7 @@ def sweep(
             resume=resume,
             figures=figures,
             progress=progress,
+            notice=print_note,
         )
     if not quiet:
         print_intervals(f"{done.name}, {len(done.runs)} runs", done.intervals(), done.keys)

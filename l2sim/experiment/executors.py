@@ -213,9 +213,13 @@ class Crew:
 
 
 def compute_all(
-    compute: Callable[[Task], Any], tasks: Iterable[Task], crew: Crew, done: Callable[[Task], object]
+    compute: Callable[[Task], Any],
+    tasks: Iterable[Task],
+    crew: Crew,
+    done: Callable[[Task], object],
+    told: Callable[[Task, Any], object] | None = None,
 ) -> None:
-    """Compute every task; `done(task)` is called here as each finishes.
+    """Compute every task; `told(task, value)`, then `done(task)` is called here as each finishes.
 
     Only a few tasks are handed out ahead. If workers die, their tasks are computed again by new ones; ResultsError
     if that happens `PATIENCE` times without a task finished. When a task raises, those under way are still
@@ -238,6 +242,8 @@ def compute_all(
                     task = running.pop(future)
                     if error is None:
                         deaths = 0
+                        if told is not None:
+                            told(task, future.result())
                         done(task)
                     elif failure is None:
                         failure = error if isinstance(error, Exception) else RuntimeError(repr(error))

@@ -16,10 +16,10 @@ from l2sim.experiment.executors import EXECUTORS, Crew, compute_all, make_execut
 from l2sim.experiment.manifest import RunKey
 from l2sim.experiment.metrics import Value, absent, check_metric
 from l2sim.experiment.result import Result, open_result
-from l2sim.experiment.run import default_folder
+from l2sim.experiment.run import Notice, default_folder
 from l2sim.experiment.statistics import Interval, interval, paired_where_known
 from l2sim.experiment.stopping import StoppingRule
-from l2sim.experiment.sweep import Sweep, SweepProgress, Task, compute_run, open_sweep, ordered_systems, sweep
+from l2sim.experiment.sweep import Sweep, SweepProgress, Task, compute_run, open_sweep, ordered_systems, sweep, telling
 from l2sim.experiment.tables import Systems, collect
 from l2sim.results.folder import canonical_json, read_run
 from l2sim.results.partial import RUN_FILE, refuse_existing, write_folder
@@ -155,12 +155,14 @@ def run_replicated(
     workers: int | None = None,
     scheduler: str | None = None,
     progress: SweepProgress | None = None,
+    notice: Notice | None = None,
 ) -> Result:
     """Run a scenario several times into one run folder: `out`, or `runs/<name>-<hash>-x<replications>`.
 
     The folder is that of replication 0, as a run without replications writes it; the others are run folders in
     its `replications/`, without figures. The block `replications` of `run.json` has mean, deviation and 95 %
-    interval of every figure. Raises ResultsError before the first event if the folder is in the way.
+    interval of every figure. `notice` is told what was sure to fail in them. Raises ResultsError before the first event
+    if the folder is in the way.
     """
     folder = out if out is not None else default_folder(scenario, f"-x{replications}")
     refuse_existing(folder, force)
@@ -180,7 +182,7 @@ def run_replicated(
             for k in range(replications)
         ]
         with Crew(partial(make_executor, executor, workers, scheduler)) as crew:
-            compute_all(compute_run, tasks, crew, done)
+            compute_all(compute_run, tasks, crew, done, telling(notice))
         runs = [read_run(task.folder) for task in tasks]
         for file in sorted(tasks[0].folder.iterdir()):
             os.replace(file, partial_folder / file.name)

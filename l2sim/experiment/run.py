@@ -69,41 +69,18 @@ def run(
         scenario = scenario.only(systems)
     started = time.perf_counter()
     clock: dict[str, float] = {}
-    prices = scenario.prices.prices()
-    profile = load_profile(scenario.cost_profile)
-    workload = draw_workload(scenario.workload, prices, Streams(scenario.seed, replication))
-    horizon, payments_end_ns = horizon_of(scenario, phase_ns(scenario.workload, workload))
+    stage = _Stage(scenario, replication)
+    prices, workload, horizon = stage.prices, stage.workload, stage.horizon
     summaries: dict[str, dict[str, Any]] = {}
     tables: dict[str, dict[str, pa.Table]] = {}
     interrupted = False
     try:
         for names in scenario.together():
             begun = time.perf_counter()
-            lives: list[Life] = []
-            for name in names:
-                config = scenario.systems[name]
-                lives.append(
-                    Life(
-                        name,
-                        config,
-                        scenario.l1[config.l1],
-                        streams=Streams(scenario.seed, replication),
-                        workload=workload,
-                        horizon=horizon,
-                        payments_end_ns=payments_end_ns,
-                        prices=prices,
-                        profile=profile,
-                        crypto=scenario.crypto,
-                        ground=lives[0].ground if lives else None,
-                        tenant=len(lives),
-                    )
-                )
-            if len(lives) > 1:
-                share_blobs([life.system for life in lives], scenario.sharing_of(names))
+            lives = stage.lives(names)
             if notice is not None:
-                for life in lives:
-                    for sentence in life.system.foreseen():
-                        notice(f"{life.name}: {sentence}")
+                for sentence in _sentences(lives):
+                    notice(sentence)
             live(lives, _step(progress, " + ".join(names), len(workload)))
             for life in lives:
                 name, recorder, asset = life.name, life.world.recorder, life.system.asset
@@ -137,6 +114,60 @@ def run(
     if interrupted:
         raise Interrupted(result)
     return result
+
+
+class _Stage:
+    """One replication of a scenario before its first event: the workload is drawn, and systems can be built on it."""
+
+    def __init__(self, scenario: "Scenario", replication: int) -> None:
+        self._scenario = scenario
+        self._replication = replication
+        self._profile = load_profile(scenario.cost_profile)
+        self.prices = scenario.prices.prices()
+        self.workload = draw_workload(scenario.workload, self.prices, Streams(scenario.seed, replication))
+        self.horizon, self._payments_end_ns = horizon_of(scenario, phase_ns(scenario.workload, self.workload))
+
+    def lives(self, names: Sequence[str]) -> list[Life]:
+        """The systems of these names, which live together, each in its world."""
+        scenario = self._scenario
+        lives: list[Life] = []
+        for name in names:
+            config = scenario.systems[name]
+            lives.append(
+                Life(
+                    name,
+                    config,
+                    scenario.l1[config.l1],
+                    streams=Streams(scenario.seed, self._replication),
+                    workload=self.workload,
+                    horizon=self.horizon,
+                    payments_end_ns=self._payments_end_ns,
+                    prices=self.prices,
+                    profile=self._profile,
+                    crypto=scenario.crypto,
+                    ground=lives[0].ground if lives else None,
+                    tenant=len(lives),
+                )
+            )
+        if len(lives) > 1:
+            share_blobs([life.system for life in lives], scenario.sharing_of(names))
+        return lives
+
+
+def foreseen(scenario: "Scenario") -> list[str]:
+    """What is sure to fail in the first replication of a scenario, in sentences: all is built, and nothing is run.
+
+    Raises InputError for what a run would refuse while it builds.
+    """
+    from l2sim.scenario.variation import single
+
+    scenario = single(scenario)
+    stage = _Stage(scenario, 0)
+    return [sentence for names in scenario.together() for sentence in _sentences(stage.lives(names))]
+
+
+def _sentences(lives: Sequence[Life]) -> list[str]:
+    return [f"{life.name}: {sentence}" for life in lives for sentence in life.system.foreseen()]
 
 
 def run_scenario(

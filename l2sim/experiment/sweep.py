@@ -15,7 +15,7 @@ from l2sim.experiment.executors import EXECUTORS, BorrowedExecutor, Crew, PointE
 from l2sim.experiment.manifest import POINTS, RunKey, SweepFolder, is_whole, manifest_of
 from l2sim.experiment.points import Point, describe, points_of, sweep_config
 from l2sim.experiment.result import Result, open_result
-from l2sim.experiment.run import run
+from l2sim.experiment.run import Notice, run
 from l2sim.experiment.sensitivity import sobol_indices
 from l2sim.experiment.stopping import StoppingRule
 from l2sim.experiment.tables import Systems, collect, interval_table, sweep_table, write_table
@@ -62,21 +62,41 @@ _ONE_AT_A_TIME = Lock()
 """Matplotlib's settings are the process's own: a cluster worker with several threads computes one run at a time."""
 
 
-def compute_run(task: Task) -> None:
-    """Compute a run into its folder, unless it is there already. What a worker does."""
+def compute_run(task: Task) -> list[str]:
+    """Compute a run into its folder, unless it is there already; returns what was sure to fail in it.
+
+    What a worker does.
+    """
+    foreseen: list[str] = []
 
     def there() -> bool:
         return is_whole(task.folder, task.sha256, task.key.replication, report=task.figures)
 
     with _ONE_AT_A_TIME:
         if there():
-            return
-        result = run(task.scenario, replication=task.key.replication)
+            return foreseen
+        result = run(task.scenario, replication=task.key.replication, notice=foreseen.append)
         try:
             result.save(task.folder, force=task.folder.exists(), figures=task.figures)
         except ResultsError:
             if not there():  # else a worker whose parent died has just finished the same run
                 raise
+    return foreseen
+
+
+def telling(notice: Notice | None) -> Callable[[Task, list[str]], None] | None:
+    """Passes on what is sure to fail in runs, each sentence once, with the run in which it came up first."""
+    if notice is None:
+        return None
+    tell, known = notice, set[str]()
+
+    def told(task: Task, foreseen: list[str]) -> None:
+        for sentence in foreseen:
+            if sentence not in known:
+                known.add(sentence)
+                tell(f"{task}: {sentence}")
+
+    return told
 
 
 class Sweep:
@@ -244,6 +264,7 @@ def sweep(
     resume: bool = False,
     figures: bool = True,
     progress: SweepProgress | None = None,
+    notice: Notice | None = None,
 ) -> Sweep:
     """Run a scenario at every point of a sweep, each in so many replications, into a folder.
 
@@ -252,7 +273,7 @@ def sweep(
     missing is computed. `executor` is processes (of this machine; in a script, call under
     `if __name__ == "__main__":`), serial, dask, or any `concurrent.futures.Executor`. With `until`, points get
     more replications until the rule is met. `figures` draws figures and a report for each run; the
-    sweep has a report of its own in any case.
+    sweep has a report of its own in any case. `notice` is told what was sure to fail in the runs computed.
 
     Raises InputError before anything is computed for what cannot be run, InvariantError if a run breaks a promise
     of the model, and `SweepInterrupted` when stopped; what was finished stays.
@@ -289,7 +310,7 @@ def sweep(
         with folder.locked():
             folder.clear_remains()
             try:
-                fill(folder, points, begun, until, crew, progress)
+                fill(folder, points, begun, until, crew, progress, notice=notice)
             except KeyboardInterrupt as stop:
                 crew.abandon()
                 folder.clear_remains()
@@ -309,6 +330,7 @@ def fill(
     crew: Crew,
     progress: SweepProgress | None = None,
     compute: Callable[[Task], object] = compute_run,
+    notice: Notice | None = None,
 ) -> None:
     """Compute the runs of a sweep that are missing; `replications` of each point, and more until the rule is met.
 
@@ -318,6 +340,7 @@ def fill(
     finished = set(folder.runs())
     counts = {point.number: replications for point in points}
     computed = 0
+    told = telling(notice)
     while True:
         wanted = [RunKey(number, k) for number, count in counts.items() for k in range(count)]
         missing = [key for key in wanted if key not in finished]
@@ -331,7 +354,7 @@ def fill(
 
         if progress is not None:
             progress(len(finished), len(wanted), computed)
-        compute_all(compute, (_task(folder, points[key.point], key) for key in missing), crew, done)
+        compute_all(compute, (_task(folder, points[key.point], key) for key in missing), crew, done, told)
         if until is None:
             return
         grown = False

@@ -1,5 +1,7 @@
 """What is impossible is refused with its line, and what is sure to fail is said before the first event."""
 
+import shutil
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -60,6 +62,44 @@ def test_users_without_a_channel_and_amounts_above_all_channels_are_named_before
     assert done.exit_code == 0, done.output
     assert "note: lightning: users 3, 4, 5, 6, 7 will have no channel" in done.stderr
     assert "note:" not in done.stdout
+
+
+WITHOUT = "lightning: users 3, 4, 5, 6, 7 will have no channel"
+
+
+def test_what_is_sure_to_fail_is_said_by_all_that_run_or_check_scenarios(tmp_path):
+    (tmp_path / "bad.yaml").write_text(SCENARIO, encoding="utf-8")
+    file, out = str(tmp_path / "bad.yaml"), str(tmp_path / "made")
+    checked = CliRunner().invoke(cli, ["validate", file])
+    assert (checked.exit_code, checked.stderr.count(f"note: {WITHOUT}")) == (0, 1), checked.output
+    common = ["--workers", "1", "--out", out, "--no-figures", "--quiet"]
+    for command in (
+        ["run", file, "--replications", "2"],
+        ["sweep", file, "--vary", "seed=1,2", "--executor", "serial"],
+    ):
+        done = CliRunner().invoke(cli, [*command, *common])
+        assert done.exit_code == 0, done.output
+        where = "point 0 (the scenario)" if command[0] == "run" else "point 0 (seed=1)"
+        assert f"note: {where}, replication 0: {WITHOUT}" in done.stderr
+        assert "note:" not in done.stdout
+        shutil.rmtree(out)
+
+
+def test_validate_refuses_what_a_run_would_refuse_while_it_builds(tmp_path):
+    crowded = SCENARIO.replace("    payer:\n", "    users: {kind: nodes}\n    payer:\n").replace(
+        "users: 8", "users: 99"
+    )
+    (tmp_path / "bad.yaml").write_text(crowded, encoding="utf-8")
+    done = CliRunner().invoke(cli, ["validate", str(tmp_path / "bad.yaml")])
+    assert done.exit_code != 0
+    assert "must not be more than the network's nodes with a usable channel, 60 (got 99)" in done.stderr
+
+
+def test_inbound_fees_of_a_network_that_announces_none_are_said_to_change_nothing():
+    announced = settings(nodes={"inbound_fees": {"kind": "announced"}})
+    assert on_graph(ways(500_000), [], announced).foreseen() == [
+        "nodes.inbound_fees changes nothing, for no router asks for any"
+    ]
 
 
 @pytest.mark.parametrize("parts", [1, 8])

@@ -27,7 +27,7 @@ from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.gossip_config import StaggeredGossip
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.htlc import HtlcNetwork
-from l2sim.systems.lightning.inbound import with_inbound_fees
+from l2sim.systems.lightning.inbound import has_inbound_fees, with_inbound_fees
 from l2sim.systems.lightning.latency import make_latencies
 from l2sim.systems.lightning.liquidity import draw_balances
 from l2sim.systems.lightning.onchain.breach import Breaches
@@ -217,9 +217,13 @@ class LightningSystem(PaymentSystem):
         return comings
 
     def foreseen(self) -> list[str]:
-        """Users who will have no channel, and payments larger than any channel's of their payer or payee."""
+        """Users who will have no channel, payments larger than any channel's of their payer or payee, and settings that
+        change nothing."""
         parts = self.config.payer.multipath.parts
-        return foreseen(self.population, self.config.users, parts, self.world.workload)
+        found = foreseen(self.population, self.config.users, parts, self.world.workload)
+        if self.config.nodes.inbound_fees is not None and not has_inbound_fees(self.population.graph):
+            found.append("nodes.inbound_fees changes nothing, for no router asks for any")
+        return found
 
     def onboard(self) -> None:
         """Open the users' channels in the first part of the onboarding phase, renew a sample of the backbone's."""
