@@ -9,6 +9,7 @@ from l2sim.results.outcomes import Outcome
 from l2sim.systems.lightning.inbound import has_inbound_fees, inbound_fee_msat, with_inbound_fees
 from l2sim.systems.lightning.node_config import AnnouncedInboundFees, DrawnInboundFees
 from l2sim.systems.lightning.refusals import Refusal
+from l2sim.systems.lightning.topology import describe
 from tests.support.lightning import SAT, line, on_graph, run_payments, settings
 
 EVEN = (500_000, 500_000)
@@ -60,6 +61,10 @@ def test_what_is_asked_on_top_is_refused_to_those_who_do_not_pay_it():
     outcome, _, code, _ = paid("eclair", 50, 0)
     assert (outcome, code) == (Outcome.NOT_FORWARDED, FailureCode.FEE_INSUFFICIENT)
     assert paid("lnd", 50, 0)[:2] == (Outcome.COMPLETED, FULL_MSAT + 100)  # of 50 msat nobody asks 1000 ppm
+
+
+def test_a_description_counts_them():
+    assert describe(network(0, -500)).inbound_fee_share == 2 / 6
 
 
 def test_nobody_asks_for_any_unless_told():

@@ -43,6 +43,7 @@ def test_a_network_made_by_hand() -> None:
     assert description.mean_distance == pytest.approx((1 + 1 + 1 + 1 + 2 + 2) / 6)
     assert description.zero_base_fee_share == pytest.approx(6 / 11)
     assert description.zero_ppm_share == pytest.approx(1 / 11)
+    assert description.inbound_fee_share == 0
     assert description.degree is not None
     assert (description.degree.mean, description.degree.largest, description.degree.p50) == (2.0, 3.0, 1.0)
     assert description.capacity_sat is not None

@@ -69,6 +69,8 @@ class Description:
     """Mean number of channels between two nodes of the usable component; sampled."""
     zero_base_fee_share: float
     zero_ppm_share: float
+    inbound_fee_share: float
+    """Share of directions whose far end asks for an inbound fee or gives a discount."""
     has_balances: bool
     degree: Quantiles | None
     """Channels of a node, over nodes with at least one."""
@@ -145,6 +147,7 @@ def describe(graph: ChannelGraph) -> Description:
         mean_distance=_mean_distance(_neighbours(usable)),
         zero_base_fee_share=_share(base_fee == 0),
         zero_ppm_share=_share(ppm == 0),
+        inbound_fee_share=_share((graph.inbound_base_msat[enabled] != 0) | (graph.inbound_ppm[enabled] != 0)),
         has_balances=graph.balance_msat is not None,
         degree=Quantiles.of(degrees[degrees > 0]),
         capacity_sat=Quantiles.of(graph.capacity_msat // MSAT_PER_SAT),
