@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from l2sim.report.figures import crossings_of
+from l2sim.report.forced import end_measures
 from l2sim.report.html import Cell, Grid, Line
 from l2sim.report.words import number, seconds, share, usd
 from l2sim.results.data import RunData
@@ -165,6 +166,14 @@ def cautions(data: RunData) -> list[str]:
             found.append(
                 f"{system}: the run ended before everyone was out and everything final ({users['went_out']} of "
                 f"{users['came_in']} users are out): its totals lack the rest. Allow more time with phases.leaving_s."
+            )
+        forced = end_measures(data, system)
+        if forced.get("forced_under_way"):
+            found.append(
+                f"{system}: {forced['forced_under_way']:,.0f} of {forced['forced_closes']:,.0f} channels that one side "
+                f"took on chain were not home when the run ended. {forced['forced_delayed_sat']:,.0f} sat of theirs "
+                "waited for a delay or an expiry, which more time with phases.leaving_s ends, "
+                f"{forced['forced_priced_out_sat']:,.0f} sat for a fee rate that they can pay."
             )
         if users["came_in"] < users["all"]:
             found.append(

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from l2sim.report.answers import cautions, comparison, failures, headline, replications, setting, setup, steady
-from l2sim.report.breaches import breaches
 from l2sim.report.figures import FIGURES, draw
+from l2sim.report.forced import forced
 from l2sim.report.html import Shown, render, shown
 from l2sim.report.network import networks
 from l2sim.report.routers import routers
@@ -31,7 +31,7 @@ def report_html(data: RunData, figures: list[Shown]) -> str:
         figures=figures,
         networks=networks(data),
         routers=routers(data),
-        breaches=breaches(data),
+        forced=forced(data),
         setup=setup(scenario),
         command=_command(run),
     )

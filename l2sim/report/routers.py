@@ -55,24 +55,29 @@ def _table(system: str, rows: list[dict[str, Any]], earning: list[dict[str, Any]
                 money(row["services_msat"]),
                 money(row["rebalancing_fee_msat"]),
                 money(row["chain_fee_msat"]),
+                money(row["lost_msat"]),
                 Cell("–" if ppm is None else f"{ppm / 10_000:,.3g} %", ppm),
             ),
         )
 
     best = sorted(earning, key=lambda row: (-row["routing_income_msat"] - row["services_msat"], row["node"]))[:SHOWN]
-    income, costs, capital = (
+    income, costs, lost, capital = (
         prices.to_usd(Asset.BTC, sum(row[name] for row in rows for name in names))
         for names in (
             ("routing_income_msat", "services_msat"),
             ("rebalancing_fee_msat", "chain_fee_msat"),
+            ("lost_msat",),
             ("capital_msat",),
         )
     )
     together = (
-        f"{len(rows):,} routers took {usd(income)} and paid {usd(costs)}, with {usd(capital)} in their channels; the "
-        f"{len(best)} that took most:"
+        f"{len(rows):,} routers took {usd(income)}, paid {usd(costs)} and lost {usd(lost)} of their capital on chain, "
+        f"with {usd(capital)} in their channels; the {len(best)} that took most:"
     )
-    heads = ("", "channels", "capital", "routing", "services", "rebalancing paid", "L1 fees paid", "return a year")
+    heads = (
+        "", "channels", "capital", "routing", "services", "rebalancing paid", "L1 fees paid", "lost on chain",
+        "return a year",
+    )  # fmt: skip
     return Routers(
         f"routers-{system}", f"What routing earned: {system}", together, Grid("Routers", heads, [*map(line, best)])
     )

@@ -6,7 +6,7 @@ Files, docs and readers are made from these definitions; a column that is not he
 from dataclasses import dataclass
 from enum import StrEnum
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of a table, a column or a key of `run.json`, whatever the version of l2sim.
 
 Readers refuse newer ones. Of older ones they read what is there, and name what they ask for in vain. A sweep goes on
@@ -181,7 +181,13 @@ ROUTERS = Table(
         Column("routing_income_msat", Kind.INT64, "msat", "fees it earned by forwarding"),
         Column("services_msat", Kind.INT64, "msat", "earned by swaps and leases sold, less paid for those bought"),
         Column("rebalancing_fee_msat", Kind.INT64, "msat", "routing fees paid for moving its own money in circles"),
-        Column("chain_fee_msat", Kind.INT64, "msat", "L1 fees of its swaps, splices and forced closes (as funder)"),
+        Column("chain_fee_msat", Kind.INT64, "msat", "L1 fees that it paid for swaps, splices and forced closes"),
+        Column(
+            "lost_msat",
+            Kind.INT64,
+            "msat",
+            "principal lost on chain: HTLCs claimed too late, balances taken from it, outputs left behind; below 0 won",
+        ),
         Column("agent_actions", Kind.INT64, "", "what liquidity agents did for it"),
         Column("agent_moved_msat", Kind.INT64, "msat", "how much they moved"),
         Column(
@@ -213,7 +219,11 @@ SERIES = Table(
             "channels whose peers cheat, once at the end: breaches (revoked commitments published), "
             "breaches_punished, stolen_by_breaches_sat; and of their watchtowers tower_backups (revoked states "
             "stored), tower_stored_bytes, tower_sessions, tower_price_sat (paid by clients for sessions), "
-            "tower_breaches_seen (while the victim was away), tower_breaches_punished, tower_rewards_sat",
+            "tower_breaches_seen (while the victim was away), tower_breaches_punished, tower_rewards_sat; of channels "
+            "that one side took on chain, once at the end: forced_closes, forced_under_way (of these not home), "
+            "forced_delayed_sat (in them, and locked by a delay or an expiry), forced_priced_out_sat (in them, and "
+            "waiting for a fee rate that it can pay, or for the next block), forced_left_behind_sat (not worth its "
+            "fee)",
         ),
         Column("value", Kind.FLOAT64, "", "its value"),
     ),

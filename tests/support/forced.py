@@ -101,5 +101,8 @@ class OneChannel:
         """All that was in it, and what wallets added, is at home or in fees."""
         assert self.closed == [0]
         assert self.home.fees_msat + self.home.left_msat == self.capacity_msat + self.home.entered_msat
+        # What a side got less than was its own is a fee of its own, or it is the other side's, or in no output at all.
+        lost_msat = int(self.book.lost_msat.sum()) + int(self.book.close_fee_of_sat.sum()) * SAT
+        assert lost_msat == self.home.fees_msat
         l1_fees_msat = sum(spending.fee for spending in self.chain.spending.values())
         assert int(self.book.close_fee_sat[0]) * SAT == l1_fees_msat

@@ -1,11 +1,13 @@
 """Channels on chain against a peer's will: delays, HTLCs, who pays, cheaters and who punishes them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from l2sim.l1.base import Purpose
+from l2sim.l1.bitcoin.mempool import Filling
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.lightning.graph import ChannelGraph
 from l2sim.systems.lightning.onchain.breach import Breaches
@@ -126,6 +128,64 @@ def test_a_payment_does_not_wait_for_an_htlc_whose_bid_the_market_has_left_behin
     one.check()
 
 
+def set_market(one: OneChannel, rate: int, blocks: Callable[..., Any]) -> None:
+    """Let wallets estimate that fee rate whatever they ask for, and blocks be filled by `blocks(space, background)`."""
+    one.chain.feerate_sat_per_kvb = lambda _: rate  # type: ignore[method-assign]
+    one.chain._mempool.fill = blocks  # type: ignore[method-assign]
+
+
+def test_a_payment_does_not_wait_for_an_htlc_that_a_rivals_cheap_claim_keeps_its_source_from() -> None:
+    one = OneChannel(5_000_000, 5_000_000, to_self_delay_blocks=10)
+    one.htlcs.offer(1, 10_000, expiry=20, known_from=0)
+    one.home.force(0, 0)
+    one.run(1)
+    # The publisher bids all that it may, 5,000 sat for an HTLC-success of 1,102 wu, and no block takes it. The other
+    # side's direct claim weighs 547 wu, and could pay the market's rate; but not more than 5,000 sat.
+    fill = one.chain._mempool.fill
+    set_market(one, 30_000, lambda *_: fill(0, None))
+    one.run(36)
+    assert not one.htlcs.ends
+    one.run(3)
+    assert one.htlcs.ends == {0: False}
+    assert not one.closed
+    set_market(one, 100, fill)
+    one.run(60)
+    one.check()
+    assert one.book.lost_msat[1] > 9_000 * SAT  # the payment's source was told that it had it back
+    assert one.book.lost_msat[0] < -9_000 * SAT
+
+
+def test_a_channel_does_not_wait_for_a_child_that_its_commitment_did_not_need() -> None:
+    one = OneChannel(1_000_000, 1_000_000, feerate=1_000, to_self_delay_blocks=10)
+    mempool = one.chain._mempool
+    fill = mempool.fill
+
+    def without_child(space_wu: int, background: Any) -> Filling:
+        mempool.remove(child)
+        filling = fill(space_wu, background)
+        mempool.put_back(child)
+        return filling
+
+    set_market(one, 40_000, without_child)
+    closing = one.home.force(0, 0)
+    assert closing is not None
+    assert closing.child is not None
+    waiting = mempool.spender(closing.child._wish.spending.spends[0])
+    assert waiting is not None
+    child = waiting
+    set_market(one, 100, without_child)
+    one.run(12)
+    one.check()
+    assert closing.child.waits
+    before = one.home.entered_msat, int(one.book.lost_msat[0])
+    set_market(one, 100, fill)
+    one.run(1)
+    one.check()
+    child_sat = child.transaction.fee_sat
+    assert (one.home.entered_msat, int(one.book.lost_msat[0])) == (child_sat * SAT, before[1] - 330 * SAT)
+    assert before[0] == 0
+
+
 @pytest.mark.parametrize(("left_sat", "to_local"), [(1_070, False), (1_600, True)])
 def test_the_other_side_pays_for_a_commitment_in_which_its_publisher_has_too_little(
     left_sat: int, to_local: bool
@@ -162,12 +222,17 @@ def test_a_cheater_loses_all_to_a_victim_that_watches() -> None:
     one, breaches = breached({})
     assert (breaches.punished, breaches.stolen_msat) == (1, 0)
     assert one.book.close_kind[0] == CloseKind.BREACH_PUNISHED
+    # The cheater had 200,000 sat when it cheated, and paid for the commitment; the other side has them now.
+    assert one.book.lost_msat[0] == 200_000 * SAT - int(one.book.close_fee_of_sat[0]) * SAT
+    assert one.book.lost_msat[1] == -one.book.lost_msat[0] + 660 * SAT  # less both anchors
 
 
 def test_a_cheater_keeps_what_it_published_when_nobody_watches() -> None:
     one, breaches = breached({"victim_away_share": 1.0, "victim_back_blocks": 30})
     assert breaches.punished == 0
     assert 690_000 * SAT < breaches.stolen_msat < 700_000 * SAT  # less the commitment's fee and the anchors
+    assert one.book.lost_msat[1] == 700_000 * SAT
+    assert one.book.lost_msat[0] == -(700_000 - 660) * SAT
     assert one.book.close_kind[0] == CloseKind.BREACH_PAID
 
 
@@ -307,6 +372,12 @@ def test_a_trimmed_htlc_goes_back_on_chain_and_whoever_is_between_pays_the_payee
     assert (record.attempts[0], record.parts[0], record.failed_hop[0]) == (1, 1, -1)
     assert system.state.balance_msat.tolist()[2:] == [999_700 * SAT, 1_000_300 * SAT]
     assert system.state.earned_msat.tolist() == [0] * 4  # it got nothing for what it forwarded
+    assert system.htlcs.lost_msat == [0, 300 * SAT, 0]
+    columns = system.world.recorder.routers.columns
+    assert columns["lost_msat"][1] == 300 * SAT + int(system._book.lost_msat[1])
+    profit_msat = -columns["lost_msat"][1] - columns["chain_fee_msat"][1]
+    year = 365 * 86_400 / (system._run_ns / 1e9)
+    assert columns["return_ppm_per_year"][1] == pytest.approx(profit_msat / 2_000_000_000 * 1e6 * year)
 
 
 def test_an_invoice_is_paid_once_though_its_payer_tries_again_after_its_money_came_back() -> None:
@@ -348,3 +419,4 @@ def test_a_node_that_had_the_preimage_before_its_htlc_timed_out_keeps_both(later
     # Node 1 has been paid by the payer and has its own HTLC back; node 2 has paid the payee for nothing.
     assert system.state.balance_msat.tolist()[:4] == [979_997_960, 1_020_002_040, 1_000_000_000, 1_000_000_000]
     assert system.state.balance_msat.tolist()[4:] == [980_000_000, 1_020_000_000]
+    assert network.lost_msat == [0, -20_001_020, 20_000_000, 0]

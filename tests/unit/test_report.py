@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from l2sim import Result
 from l2sim.experiment.replicate import run_replicated
 from l2sim.report.answers import cautions, comparison, headline
-from l2sim.report.breaches import breaches
 from l2sim.report.figures import FIGURES, crossings, draw, thinned, time_ticks
+from l2sim.report.forced import forced
 from l2sim.report.glance import means
 from l2sim.report.html import as_json
 from l2sim.report.labels import mark_crossings
@@ -242,14 +242,14 @@ def test_routers_that_earned_are_named_with_their_return() -> None:
 
 
 def test_what_cheaters_and_watchtowers_did_is_on_the_page() -> None:
-    assert breaches(small_result()) == []
+    assert forced(small_result()) == []
     result = small_result(
         "workload.duration_s=600",
         "workload.arrivals.rate_per_s=0.2",
         "systems.lightning.onchain={breach: {cheaters_share: 1.0, probability: 1.0, gain_share: 0.0001, every_s: 60, "
         "victim_away_share: 1.0, watchtower: {session_price_sat: 10}}, to_self_delay_blocks: 6}",
     )
-    (found,) = breaches(result)
+    (found,) = forced(result)
     values = {line.label: line.cells[0].value for line in found.table.lines}
     assert values["revoked commitments published"] > 0
     assert values["bytes that these take"] == 330 * values["states that watchtowers stored"] > 0

@@ -193,6 +193,11 @@ class BitcoinChain(Ledger):
         """Whether the transaction of that id is in the mempool."""
         return self._mempool.get(txid) is not None
 
+    def waiting_spender(self, outpoint: OutPoint) -> bytes | None:
+        """The id of the transaction in the mempool that spends an output; None if there is none."""
+        entry = self._mempool.spender(outpoint)
+        return None if entry is None else entry.transaction.txid
+
     @property
     def relay_floor_sat_per_kvb(self) -> int:
         """The fee rate under which nothing is relayed now."""

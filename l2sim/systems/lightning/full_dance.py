@@ -74,6 +74,9 @@ class FullNetwork(HtlcNetwork):
         self._links: dict[int, LiveLink] = {}
         self._ended: dict[tuple[Attempt, int], None] = {}
         """HTLCs that ended on chain."""
+        self.lost_msat = [0] * len(self.busy_ns)
+        """What each node paid on although it was not paid itself, as one of the two HTLCs timed out on chain; below 0
+        what it was paid and did not pay on."""
         self._interval_ns = round(rules.commit_interval_ms * 1_000_000)
         self._batch = rules.commit_batch
 
@@ -117,6 +120,24 @@ class FullNetwork(HtlcNetwork):
         """The funder of a channel proposes another fee rate for its commitments."""
         self._state.set_feerate(channel, feerate_sat_per_kw)
         self._propose(self._link(channel), 0, Update(FEE, feerate=feerate_sat_per_kw))
+
+    def _unlock(self, attempt: Attempt, hop: int, failed_hop: int, refusal: Refusal | None, done_ns: int) -> None:
+        """The HTLC of channel `hop` is out for good: what a node between loses or gains by it is written down."""
+        before, this, after = 1 << hop >> 1, 1 << hop, 2 << hop
+        amounts, nodes = attempt.amounts_msat, attempt.nodes
+        if refusal is None:
+            attempt.settled |= this
+            if attempt.returned & before:
+                self.lost_msat[nodes[hop]] += amounts[hop]
+            if attempt.returned & after:
+                self.lost_msat[nodes[hop + 1]] -= amounts[hop + 1]
+        else:
+            attempt.returned |= this
+            if attempt.settled & before:
+                self.lost_msat[nodes[hop]] -= amounts[hop]
+            if attempt.settled & after:
+                self.lost_msat[nodes[hop + 1]] += amounts[hop + 1]
+        super()._unlock(attempt, hop, failed_hop, refusal, done_ns)
 
     # What is said, and when.
 

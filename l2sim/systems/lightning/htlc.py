@@ -28,8 +28,8 @@ class Attempt:
     """One HTLC for each channel of one route: a payment's try, or one part of it."""
 
     __slots__ = (
-        "amounts_msat", "delivered", "edges", "expiries_blocks", "height", "left", "nodes", "paid", "payment", "taken",
-        "total_msat",
+        "amounts_msat", "delivered", "edges", "expiries_blocks", "height", "left", "nodes", "paid", "payment",
+        "returned", "settled", "taken", "total_msat",
     )  # fmt: skip
 
     def __init__(self, payment: int, nodes: list[int], route: Route, total_msat: int | None = None) -> None:
@@ -53,6 +53,10 @@ class Attempt:
         """Whether its first HTLC was settled; where that timed out on chain, the payer has its money back."""
         self.total_msat = route.amounts_msat[-1] if total_msat is None else total_msat
         """What the payee is to get in all parts of the payment, as the onion tells it."""
+        self.settled = 0
+        """Which of its HTLCs have come to their targets, a bit each; kept where a channel may go on chain."""
+        self.returned = 0
+        """Which have gone back to their sources."""
 
 
 class Listener(Protocol):

@@ -83,6 +83,10 @@ class ChannelBook:
         """Numbers of `onchain.closing.CloseKind`."""
         self.home_ns = np.full(channels, NEVER, np.int64)
         """When all its money was free again."""
+        self.close_fee_of_sat = np.zeros(2 * channels, np.int64)
+        """What of a forced close's fees each side paid, by the edge that it is the source of."""
+        self.lost_msat = np.zeros(2 * channels, np.int64)
+        """What each side got less of a forced channel than it owned, beyond fees; below 0 what it got more."""
 
 
 class UserChannels:

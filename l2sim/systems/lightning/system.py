@@ -275,15 +275,17 @@ class LightningSystem(PaymentSystem):
         record = self.world.recorder.payments
         record.outcome[record.outcome == Outcome.PENDING] = Outcome.UNFINISHED
         self.work.add(self.dance.total())
+        self.forced.stop()
         self.economics.service_fees = self.payments.fees_msat
         self.economics.operator_l1_share = self._operator_share()
         self.state.check(f"system {self.name} at the end")
         self._write_channels()
         self._write_routers()
+        now, measures = self.world.environment.now, self.forced.measures()
         if self.breaches is not None:
-            now = self.world.environment.now
-            for measure, value in self.breaches.measures(self.dance.revocations).items():
-                self.world.recorder.series.append(time_ns=now, measure=measure, value=value)
+            measures |= self.breaches.measures(self.dance.revocations)
+        for measure, value in measures.items():
+            self.world.recorder.series.append(time_ns=now, measure=measure, value=value)
 
     def _operator_share(self) -> float:
         """Which part of the operators' L1 fees is this run's: of the renewals a share, of the rest all."""
@@ -330,7 +332,6 @@ class LightningSystem(PaymentSystem):
         own[0::2] = book.start_balance_msat
         own[1::2] = book.start_capacity_msat - book.start_balance_msat
         alive = np.repeat(funded, 2)
-        forced = (book.close_kind > CloseKind.MUTUAL) & (np.arange(len(funded)) < self.population.backbone_channels)
         nodes = graph.node_count
 
         def by_node(edges: np.ndarray, column: np.ndarray) -> np.ndarray:
@@ -341,16 +342,17 @@ class LightningSystem(PaymentSystem):
         of_users = np.zeros(nodes, np.bool_)
         if len(self.population.user_of_channel):
             of_users[self.population.node_of_user] = True
-        counted = alive & ~of_users[state.source]
-        closing = np.zeros(len(own), np.int64)
-        closing[0::2] = np.where(forced, book.close_fee_sat * MSAT_PER_SAT, 0)
-        edges = np.flatnonzero(counted)
+        edges = np.flatnonzero(alive & ~of_users[state.source])
+        lost = by_node(edges, book.lost_msat)
+        if isinstance(self.htlcs, FullNetwork):
+            lost += np.where(of_users, 0, np.array(self.htlcs.lost_msat, np.int64))
         self.world.recorder.routers.extend(
             self.routers.rows(
                 by_node(edges, np.ones(len(own), np.int64)),
                 by_node(edges, own),
                 by_node(edges, state.earned_msat),
-                by_node(edges, closing),
+                by_node(edges, book.close_fee_of_sat) * MSAT_PER_SAT,
+                lost,
                 self._run_ns,
             )
         )

@@ -53,14 +53,21 @@ class RouterBook:
         self.services_msat[seller] += price_msat
 
     def rows(
-        self, channels: Ints, capital_msat: Ints, routing_msat: Ints, closing_msat: Ints, run_ns: int
+        self,
+        channels: Ints,
+        capital_msat: Ints,
+        routing_msat: Ints,
+        closing_msat: Ints,
+        lost_msat: Ints,
+        run_ns: int,
     ) -> dict[str, list[Any]]:
         """The columns of the table of routers, for nodes with a channel.
 
         A return is what came in less what went out, over the capital and the run's length, in ppm a year.
         """
         nodes = np.flatnonzero(channels)
-        profit = routing_msat + self.services_msat - self.rebalancing_msat - self.chain_fees_msat - closing_msat
+        chain_fees_msat = self.chain_fees_msat + closing_msat
+        profit = routing_msat + self.services_msat - self.rebalancing_msat - chain_fees_msat - lost_msat
         returns: list[float | None] = []
         for node in nodes.tolist():
             capital = int(capital_msat[node])
@@ -73,7 +80,8 @@ class RouterBook:
             "routing_income_msat": routing_msat[nodes].tolist(),
             "services_msat": self.services_msat[nodes].tolist(),
             "rebalancing_fee_msat": self.rebalancing_msat[nodes].tolist(),
-            "chain_fee_msat": (self.chain_fees_msat + closing_msat)[nodes].tolist(),
+            "chain_fee_msat": chain_fees_msat[nodes].tolist(),
+            "lost_msat": lost_msat[nodes].tolist(),
             "agent_actions": self.actions[nodes].tolist(),
             "agent_moved_msat": self.moved_msat[nodes].tolist(),
             "return_ppm_per_year": returns,

@@ -103,6 +103,8 @@ class Breaches:
             return
         deadline = height + self._home.rules.to_self_delay_blocks
         closing.open_claims += 1
+        claimed = to_local_claim(commitment)
+        closing.due[claimed.outpoint] = claimed.value_sat, deadline
         fight = _Fight(self, closing, height, deadline)
         fight.cheat()
         if self._stream.uniform() >= rules.victim_away_share:
@@ -149,8 +151,7 @@ class _Fight:
         claim = self._claims[0]
         closing, state = self._closing, self._home.state
         self._stop()
-        closing.fees_sat += fee
-        closing.paid_out_sat[closing.side] += claim.value_sat - fee
+        closing.take_home(closing.side, claim.outpoint, claim.value_sat, fee)
         due_msat = int(state.balance_msat[2 * closing.channel + closing.side])
         self._breaches.stolen_msat += max(0, claim.value_sat * MSAT_PER_SAT - due_msat)
         self._home.claim_to_remote(closing, receipt.height)
@@ -199,8 +200,7 @@ class _Fight:
         closing, breaches = self._closing, self._breaches
         self._stop()
         closing.kind = CloseKind.BREACH_PUNISHED
-        closing.fees_sat += fee
-        closing.paid_out_sat[1 - closing.side] += self._value_sat - fee
+        closing.take_home(1 - closing.side, self._claims[0].outpoint, self._value_sat, fee)
         breaches.punished += 1
         if by_tower:
             breaches.by_towers += 1

@@ -3,9 +3,11 @@
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT
+from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT, commitment_fee_sat
 from l2sim.crypto.bitcoin.commitment import Commitment
+from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.l1.base import Purpose
+from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.onchain.fee_bumping import Bumper
 from l2sim.systems.lightning.onchain.transactions import ForcedHtlc
 
@@ -73,13 +75,22 @@ class Closing:
         """The channel's other HTLCs, which are in no output of it."""
         self.open_claims = 0
         """Outputs that somebody is still after."""
+        self.due: dict[OutPoint, tuple[int, int]] = {}
+        """Of these the value in sat, and the height from which a block can hold what takes it home."""
+        self.finished = False
         self.confirmed_height: int | None = None
         self.fees_sat = commitment.fee_sat
         """L1 fees of all its transactions that are in blocks."""
         self.given_up_sat = 0
         """Outputs that nobody will spend."""
-        self.from_wallets_sat = 0
-        """What wallets added for fees."""
+        # The funder's, as far as it goes; beyond that the miner has what was too small for an output.
+        agreed_sat = commitment_fee_sat(
+            commitment.parameters.channel_type, commitment.state.feerate_per_kw, len(commitment.htlcs)
+        )
+        self.fees_of_sat = [min(agreed_sat, commitment.fee_sat), 0]
+        """What of the fees each side paid."""
+        self.from_wallets_sat = [0, 0]
+        """What each side's wallet added for fees."""
         self.paid_out_sat = [0, 0]
         """What came home to each side."""
         self.anchors_sat = ANCHOR_SAT * sum(
@@ -87,10 +98,24 @@ class Closing:
         )
         """Anchors nobody has spent yet."""
         self.child: Bumper | None = None
-        self.child_is_late = False
-        """Whether a child still waits although the commitment is in a block."""
 
-    def from_wallet(self, fee_sat: int) -> None:
-        """A wallet paid an L1 fee."""
+    def pay_fee(self, side: int, fee_sat: int, *, from_wallet: bool = False) -> None:
+        """A side paid an L1 fee: out of what it took home, or by a coin of its wallet."""
         self.fees_sat += fee_sat
-        self.from_wallets_sat += fee_sat
+        self.fees_of_sat[side] += fee_sat
+        if from_wallet:
+            self.from_wallets_sat[side] += fee_sat
+
+    def take_home(self, side: int, outpoint: OutPoint, value_sat: int, fee_sat: int) -> None:
+        """A side has an output, less the fee of what took it there."""
+        self.pay_fee(side, fee_sat)
+        self.paid_out_sat[side] += value_sat - fee_sat
+        self.due.pop(outpoint, None)
+
+    def lost_msat(self, balances_msat: tuple[int, int]) -> list[int]:
+        """What each side got less than these balances, beyond the fees that it paid; below 0 what it got more."""
+        return [
+            balances_msat[side]
+            - (self.paid_out_sat[side] - self.from_wallets_sat[side] + self.fees_of_sat[side]) * MSAT_PER_SAT
+            for side in (0, 1)
+        ]

@@ -88,8 +88,12 @@ class Bumper:
 
     @property
     def hopeless(self) -> bool:
-        """Whether even a bid without hurry would cost more than the budget."""
-        return costs_too_much(self._chain, self._wish.spending, self._wish.budget_sat)
+        """Whether even a bid without hurry would cost more than the budget, or than it takes to replace a rival's."""
+        chain, spending, budget_sat = self._chain, self._wish.spending, self._wish.budget_sat
+        if costs_too_much(chain, spending, budget_sat):
+            return True
+        rival = None if self.waits else chain.waiting_spender(spending.spends[0])
+        return rival is not None and chain.least_replacement_fee_sat(rival, spending.weight_wu) > budget_sat
 
     def _rate(self) -> int:
         """The fee rate to bid now, sat/kvB."""

@@ -10,7 +10,9 @@ its child and of HTLC transactions from the wallet of whoever wants them in, of 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT
 from l2sim.crypto.bitcoin.claims import Claim, to_local_claim, to_remote_claim
+from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.engine import Environment
 from l2sim.errors import InvariantError
 from l2sim.l1.base import Purpose, Receipt
@@ -221,25 +223,26 @@ class ForceCloses:
         name = f"{self.name}/sweep/{claim.outpoint.txid.hex()}/{claim.outpoint.vout}"
         spending = sweep(name, closing.channel, side, closing.commitment, [claim], (key,))
         target = self.rules.sweep_target_blocks
+        closing.due[claim.outpoint] = claim.value_sat, valid_from_height
 
         def begin(_: int) -> None:
             fee = fee_sat(spending.weight_wu, self.chain.feerate_sat_per_kvb(target))
             budget = int(claim.value_sat * self.rules.budget_share)
             if fee > budget:
-                self.give_up(closing, claim.value_sat)
+                self.give_up(closing, claim.outpoint, claim.value_sat)
                 return
             wish = Wish(spending, budget, closing.purpose, target, valid_from_height=valid_from_height)
             self.bump(wish, swept)
 
         def swept(_: Receipt, __: bytes, fee: int) -> None:
-            closing.fees_sat += fee
-            closing.paid_out_sat[side] += claim.value_sat - fee
+            closing.take_home(side, claim.outpoint, claim.value_sat, fee)
             self.done_with_one(closing)
 
         self.chain.wait_for_height(max(self.chain.height + 1, valid_from_height - 1), begin)
 
-    def give_up(self, closing: Closing, value_sat: int) -> None:
+    def give_up(self, closing: Closing, outpoint: OutPoint, value_sat: int) -> None:
         """Leave an output where it is."""
+        del closing.due[outpoint]
         closing.given_up_sat += value_sat
         self.given_up_sat += value_sat
         self.done_with_one(closing)
@@ -277,27 +280,78 @@ class ForceCloses:
         balances = state.close(channel)
         held_msat = sum(balances)
         paid_msat = sum(closing.paid_out_sat) * MSAT_PER_SAT
-        lost_msat = held_msat + closing.from_wallets_sat * MSAT_PER_SAT - paid_msat
+        from_wallets_sat = sum(closing.from_wallets_sat)
+        lost_msat = held_msat + from_wallets_sat * MSAT_PER_SAT - paid_msat
         known_sat = closing.fees_sat + closing.given_up_sat + closing.anchors_sat
         if lost_msat != known_sat * MSAT_PER_SAT + held_msat % MSAT_PER_SAT:
             raise InvariantError(
-                f"channel {channel}: {held_msat} msat and {closing.from_wallets_sat} sat of wallets paid out "
+                f"channel {channel}: {held_msat} msat and {from_wallets_sat} sat of wallets paid out "
                 f"{closing.paid_out_sat} sat, {closing.fees_sat} sat fees, gave up {closing.given_up_sat} sat and "
                 f"{closing.anchors_sat} sat in anchors"
             )
-        self.entered_msat += closing.from_wallets_sat * MSAT_PER_SAT
+        self.entered_msat += from_wallets_sat * MSAT_PER_SAT
         self.fees_msat += lost_msat
         self.left_msat += paid_msat
         self.closed += 1
         if closing.purpose is Purpose.OPERATE:
             self.operator_fees_sat += closing.fees_sat
+        self._note(closing)
         book = self._book
-        book.close_fee_sat[channel] = closing.fees_sat
-        book.close_kind[channel] = closing.kind
+        edges = slice(2 * channel, 2 * channel + 2)
+        book.lost_msat[edges] = closing.lost_msat(balances)
         book.home_ns[channel] = self._environment.now
         book.end_balance_msat[channel] = balances[0]
         del self._live[channel]
+        closing.finished = True
         self._on_closed(channel)
+
+    def _note(self, closing: Closing) -> None:
+        """Write down how the channel was closed and what that has cost so far."""
+        book, channel = self._book, closing.channel
+        book.close_fee_sat[channel] = closing.fees_sat
+        book.close_fee_of_sat[2 * channel : 2 * channel + 2] = closing.fees_of_sat
+        book.close_kind[channel] = closing.kind
+
+    def late_child(self, closing: Closing, side: int, fee: int) -> None:
+        """A child that the commitment did not need came into a block when all else was home."""
+        closing.pay_fee(side, fee, from_wallet=True)
+        self._note(closing)
+        self._book.lost_msat[2 * closing.channel + side] -= ANCHOR_SAT * MSAT_PER_SAT
+        self.entered_msat += fee * MSAT_PER_SAT
+        self.fees_msat += (fee - ANCHOR_SAT) * MSAT_PER_SAT
+        self.left_msat += ANCHOR_SAT * MSAT_PER_SAT
+        if closing.purpose is Purpose.OPERATE:
+            self.operator_fees_sat += fee
+
+    def stop(self) -> None:
+        """The run ends: what is under way is written down as it stands."""
+        for closing in self._live.values():
+            if closing.confirmed_height is not None:
+                self._note(closing)
+                if closing.purpose is Purpose.OPERATE:
+                    self.operator_fees_sat += closing.fees_sat
+
+    def measures(self) -> dict[str, float]:
+        """How many channels one side took on chain and what of their money is not home, by the names of
+        `results.schema.SERIES`; nothing if there are none."""
+        if self.closed + len(self._live) == 0:
+            return {}
+        by_delay = by_market = 0
+        for closing in self._live.values():
+            if closing.confirmed_height is None:
+                by_market += int(self.state.capacity_msat[closing.channel]) // MSAT_PER_SAT
+            for value_sat, height in closing.due.values():
+                if height > self.chain.height + 1:
+                    by_delay += value_sat
+                else:
+                    by_market += value_sat
+        return {
+            "forced_closes": float(self.closed + len(self._live)),
+            "forced_under_way": float(len(self._live)),
+            "forced_delayed_sat": float(by_delay),
+            "forced_priced_out_sat": float(by_market),
+            "forced_left_behind_sat": float(self.given_up_sat),
+        }
 
 
 def spare_side(funder_start_msat: int, capacity_msat: int) -> int:

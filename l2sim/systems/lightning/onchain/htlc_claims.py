@@ -52,6 +52,7 @@ class HtlcClaim:
         """By whether with the preimage."""
         self._over = False
         self._told = False
+        closing.due[output.outpoint] = output.value_sat, htlc.expiry_blocks + 1
         self._look()
 
     def _look(self) -> None:
@@ -70,7 +71,7 @@ class HtlcClaim:
             self._tell(fulfilled=False)
             if not self._bumpers:
                 self._over = True
-                home.give_up(self._closing, self._output.value_sat)
+                home.give_up(self._closing, self._output.outpoint, self._output.value_sat)
 
     def _tell(self, *, fulfilled: bool) -> None:
         """The HTLC has ended for the payment; what becomes of its output after that is the channel's alone."""
@@ -108,6 +109,7 @@ class HtlcClaim:
         def included(receipt: Receipt, txid: bytes, fee: int) -> None:
             self._end(side, receipt, txid, fee, by_owner=by_owner, fulfilled=fulfilled)
 
+        closing.due[output.outpoint] = output.value_sat, wish.valid_from_height
         self._bumpers[fulfilled] = home.bump(wish, included)
 
     def _end(self, side: int, receipt: Receipt, txid: bytes, fee: int, *, by_owner: bool, fulfilled: bool) -> None:
@@ -118,10 +120,10 @@ class HtlcClaim:
         home, closing = self._home, self._closing
         self._tell(fulfilled=fulfilled)
         if by_owner:
-            closing.from_wallet(fee)
+            closing.pay_fee(side, fee, from_wallet=True)
+            closing.due.pop(self._output.outpoint)
             claim = second_stage_sweep(closing.commitment, self._output, txid)
             home.sweep(closing, side, claim, Key.DELAYED, receipt.height + home.rules.to_self_delay_blocks)
         else:
-            closing.fees_sat += fee
-            closing.paid_out_sat[side] += self._output.value_sat - fee
+            closing.take_home(side, self._output.outpoint, self._output.value_sat, fee)
         home.done_with_one(closing)

@@ -48,10 +48,7 @@ class Publisher:
 
     def _confirmed(self, closing: Closing, receipt: Receipt) -> None:
         if closing.child is not None:
-            closing.child.stop()
-            if closing.child.waits:  # bid for nothing, but it will be in a block all the same
-                closing.open_claims += 1
-                closing.child_is_late = True
+            closing.child.stop()  # where it waits already, it will be in a block all the same, whenever that is
         closing.confirmed_height = receipt.height
         self._on_confirmed(closing, receipt)
 
@@ -108,9 +105,7 @@ class Publisher:
             child, self._budget_sat(closing, child.side), closing.purpose, target, deadline_height=deadline,
             parent_wu=parent.weight_wu, parent_fee_sat=parent.fee_sat,
         )  # fmt: skip
-        return home.bump(
-            wish, lambda _, __, fee: self._child_in(closing, child.side, fee), lambda: self._child_done(closing)
-        )
+        return home.bump(wish, lambda _, __, fee: self._child_in(closing, child.side, fee))
 
     def _publish_with_child(self, closing: Closing, parent: BitcoinTransaction) -> None:
         home, child = self._home, self._child(closing, parent)
@@ -128,12 +123,9 @@ class Publisher:
         )
 
     def _child_in(self, closing: Closing, side: int, fee: int) -> None:
-        closing.from_wallet(fee)
+        if closing.finished:
+            self._home.late_child(closing, side, fee)
+            return
+        closing.pay_fee(side, fee, from_wallet=True)
         closing.anchors_sat -= ANCHOR_SAT
         closing.paid_out_sat[side] += ANCHOR_SAT
-        self._child_done(closing)
-
-    def _child_done(self, closing: Closing) -> None:
-        if closing.child_is_late:
-            closing.child_is_late = False
-            self._home.done_with_one(closing)
