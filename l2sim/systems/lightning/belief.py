@@ -143,6 +143,16 @@ class Belief:
         facts[FAILURE_NS] = now_ns
         facts[SUCCESS_MSAT] = max(0, min(int(facts[SUCCESS_MSAT]), amount_msat - 1))
 
+    def failed_node(self, payer: int, node: int, now_ns: int) -> None:
+        """Nothing goes over any edge from or to that node of which something is known."""
+        memory = self.of(payer)
+        if memory is None:
+            return
+        table, rows = memory.table, slice(memory.count)
+        of_node = np.flatnonzero((table.source[rows] == node) | (table.target[rows] == node))
+        table.facts[of_node, FAILURE_MSAT] = table.facts[of_node, SUCCESS_MSAT] = 0
+        table.facts[of_node, FAILURE_NS] = now_ns
+
     def forgive(self, payer: int, position: int) -> None:
         """Forget that the edge carries nothing at all, if nothing else is known of its failures since."""
         memory = self.of(payer)

@@ -23,6 +23,7 @@ from l2sim.systems.lightning.forwarding import Policies
 from l2sim.systems.lightning.gossip_config import Gossip, Observers, StaggeredGossip
 from l2sim.systems.lightning.routing import RoutingTable
 from l2sim.systems.lightning.state import ChannelState, Phase
+from l2sim.systems.lightning.told import Terms
 from l2sim.systems.lightning.views import Views
 
 FORGOTTEN: Final = 2**63
@@ -110,6 +111,7 @@ class Announcements:
                 stream = streams.get(f"lightning/gossip to observers {number}")
             self._views.append(View(table, state.phase == Phase.OPEN, way, stream))
         self._allowances: dict[int, _Allowance] = {}
+        self._sent_of: dict[int, int] = {}
         self.on_update: Callable[[int], None] = lambda _: None
         """Called with each edge that an update is sent of."""
         self.sent = 0
@@ -122,16 +124,8 @@ class Announcements:
     def update(self, edge: int) -> None:
         """The source of `edge` sends a channel_update with its terms of this moment."""
         self.sent += 1
-        now = self._environment.now
-        limit_msat = self._announced_limit_msat(edge)
-        policies = self._policies
-        terms = (
-            int(policies.base_fee_msat[edge]),
-            int(policies.fee_ppm[edge]),
-            int(policies.cltv_delta[edge]),
-            int(self._state.htlc_min_msat[edge]),
-            limit_msat,
-        )
+        self._sent_of[edge] = self.sent
+        now, policies, terms = self._environment.now, self._policies, self.terms_of(edge)
         inbound = int(policies.inbound_base_msat[edge ^ 1]), int(policies.inbound_ppm[edge ^ 1])
         self.on_update(edge)
         config = self._staggered
@@ -221,9 +215,26 @@ class Announcements:
             return 0
         return int(min(state.htlc_max_msat[edge], state.capacity_msat[edge >> 1]))
 
-    def _heard(
-        self, view: View, edge: int, number: int, terms: tuple[int, int, int, int, int], inbound: tuple[int, int]
-    ) -> None:
+    def terms_of(self, edge: int) -> Terms:
+        """The terms that the source of an edge would announce now."""
+        policies = self._policies
+        return (
+            int(policies.base_fee_msat[edge]),
+            int(policies.fee_ppm[edge]),
+            int(policies.cltv_delta[edge]),
+            int(self._state.htlc_min_msat[edge]),
+            self._announced_limit_msat(edge),
+        )
+
+    def sent_of(self, edge: int) -> int:
+        """The number of the last update of an edge, 0 if there was none."""
+        return self._sent_of.get(edge, 0)
+
+    def heard_of(self, view: int, edge: int) -> int:
+        """The number of the newest update of an edge that a view has, -1 if it has had none."""
+        return self._views[view].newest.get(edge, -1)
+
+    def _heard(self, view: View, edge: int, number: int, terms: Terms, inbound: tuple[int, int]) -> None:
         """Payers know an update, unless they know a newer one."""
         if view.newest.get(edge, -1) < number:
             view.newest[edge] = number

@@ -54,8 +54,8 @@ class Live:
     """A payment under way."""
 
     __slots__ = (
-        "arrived", "deadline_ns", "disabled", "failures", "last_hop", "last_refusal", "outcome", "parts", "sent",
-        "shunned", "timer",
+        "arrived", "avoided", "deadline_ns", "disabled", "failures", "last_hop", "last_refusal", "outcome", "parts",
+        "sent", "shunned", "timer",
     )  # fmt: skip
 
     def __init__(self, deadline_ns: int) -> None:
@@ -74,6 +74,8 @@ class Live:
         self.deadline_ns = deadline_ns
         self.shunned: list[int] = []
         """Own edges that refused an attempt: not tried again for this payment."""
+        self.avoided: list[int] = []
+        """Channels over which a part has failed, of payers who take none twice for a payment."""
         self.disabled: list[int] = []
         """Where in the routing table edges are that refuse any amount, to be forgotten with the payment."""
         self.last_refusal: Refusal | None = None

@@ -106,6 +106,16 @@ class PayerBase(Config):
     BlockPadding)."""
 
     @property
+    def listens(self) -> bool:
+        """Whether the terms in a refusal are taken for the payer's own view."""
+        return False
+
+    @property
+    def avoids(self) -> bool:
+        """Whether a payment never goes again over a channel over which a part of it has failed."""
+        return False
+
+    @property
     def forgives(self) -> bool:
         """Whether a channel that refuses any amount is left out for the payment under way only."""
         return False
@@ -160,6 +170,11 @@ class LndPayer(PayerBase):
     """What a result on another channel of the node counts (LND DefaultBimodalNodeWeight). Only `bimodal`."""
     bimodal_decay_s: float = Field(604_800.0, gt=0, le=1e9)
     """Time in which results fade to 1/e (LND DefaultBimodalDecayTime: 7 days). Only `bimodal`."""
+
+    @property
+    def listens(self) -> bool:
+        """LND applies the channel_update that a failure brings."""
+        return True
 
 
 class ClnPayer(PayerBase):
@@ -233,6 +248,11 @@ class LdkPayer(PayerBase):
     max_cltv_blocks: int = Field(1_008, ge=1, le=65_535)
     """Blocks for which the payer's money may be locked at most (LDK DEFAULT_MAX_TOTAL_CLTV_EXPIRY_DELTA)."""
 
+    @property
+    def avoids(self) -> bool:
+        """LDK keeps `previously_failed_channels` with the payment (routing/router.rs)."""
+        return True
+
 
 class EclairPayer(PayerBase):
     """eclair: fees, locked money and a cost a hop, and a failure cost divided by the probability of success."""
@@ -264,6 +284,11 @@ class EclairPayer(PayerBase):
     """The fee limit is never below this."""
     max_hops: int = Field(6, ge=1, le=20)
     """Channels of a route at most (eclair's first choice; it then allows more)."""
+
+    @property
+    def listens(self) -> bool:
+        """eclair applies the channel_update that a failure brings."""
+        return True
 
 
 class UniformPayer(PayerBase):

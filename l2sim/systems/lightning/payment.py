@@ -17,32 +17,19 @@ from l2sim.money import MSAT_PER_SAT
 from l2sim.results.outcomes import Outcome
 from l2sim.results.recorder import NEVER, PaymentRecord
 from l2sim.systems.lightning.division import capacity_msat, fair_share_msat
-from l2sim.systems.lightning.flow.planning import Planner
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork
+from l2sim.systems.lightning.lessons import Lessons
 from l2sim.systems.lightning.no_route import Live, Obstacles
 from l2sim.systems.lightning.own_edges import OwnEdges
 from l2sim.systems.lightning.payer_config import Payer
 from l2sim.systems.lightning.policies.choice import make_belief
-from l2sim.systems.lightning.refusals import AT_ANY_AMOUNT, BY_PAYEE, Refusal
-from l2sim.systems.lightning.routing import Query, Route, RoutingTable, fee_limit_msat
-from l2sim.systems.lightning.search import NO_MEMORY, Searcher
+from l2sim.systems.lightning.refusals import Refusal
+from l2sim.systems.lightning.routing import Query, Route, fee_limit_msat
+from l2sim.systems.lightning.search import NO_MEMORY
+from l2sim.systems.lightning.sight import Sight
 from l2sim.systems.lightning.state import ChannelState, Waived
 from l2sim.systems.lightning.views import Views
 from l2sim.workload.payments import Workload
-
-
-class _Seer:
-    """What looks for routes in one view."""
-
-    def __init__(self, table: RoutingTable, payer: Payer, most_own: int) -> None:
-        self.table = table
-        self.searcher = Searcher(table, payer, most_own)
-        self.planner = Planner(table, payer) if payer.multipath.split == "flow" else None
-
-    @property
-    def searches(self) -> int:
-        """Path searches made."""
-        return self.searcher.searches + (0 if self.planner is None else self.planner.searches)
 
 
 class Payments:
@@ -65,12 +52,12 @@ class Payments:
         self._state = state
         self._table = views.tables[0]
         """Any view: where edges are in it, which all that is used of it here, is the same in all."""
-        self._class_of = views.class_of
         self._payer = payer
         self._own = OwnEdges(state, self._table.node_count)
         self._obstacles = Obstacles(state, self._own)
-        self._seers = [_Seer(table, payer, self._own.most) for table in views.tables]
+        self.sight = Sight(views, payer, self._own.most)
         self._belief = make_belief(self._table, payer)
+        self._lessons = Lessons(self._belief, self._table, payer, self._own)
         self._timeout_ns = ns(payer.timeout_s)
         self._hold_ns = ns(payer.multipath.hold_s)
         self._live: dict[int, Live] = {}
@@ -93,7 +80,7 @@ class Payments:
     @property
     def searches(self) -> int:
         """Path searches made."""
-        return sum(seer.searches for seer in self._seers)
+        return self.sight.searches
 
     def give_up(self) -> None:
         """Start no new attempts from now on."""
@@ -151,7 +138,7 @@ class Payments:
         parts_left = rules.parts - live.parts + 1
         least_msat = rules.min_part_sat * MSAT_PER_SAT
         payer, _ = self._ends(payment)
-        planner = self._seers[self._class_of[payer]].planner
+        planner = self.sight.of(payer).planner
         if planner is None or parts_left < 2 or amount_msat < 2 * least_msat:
             return [amount_msat]
         own = self._own.of(payer)
@@ -182,7 +169,8 @@ class Payments:
         # What parts under way pay in fees is no longer there for this one.
         spent_msat = sum(part.amounts_msat[0] - part.amounts_msat[-1] for part in live.sent)
         limit_msat = max(0, fee_limit_msat(self._payer, total_msat) - spent_msat)
-        return self._seers[0].searcher.query(*self._ends(payment), amount_msat, limit_msat, self._environment.now)
+        ends = self._ends(payment)
+        return self.sight.of(ends[0]).searcher.query(*ends, amount_msat, limit_msat, self._environment.now)
 
     def _find(self, payment: int, live: Live, amount_msat: int, total_msat: int) -> Route | Callable[[], Outcome]:
         """The best route for a part, or why there is none, to be asked at once."""
@@ -193,12 +181,11 @@ class Payments:
             return lambda: self._obstacles.why_not_out(own, live, amount_msat)
         query = self._query(payment, live, amount_msat, total_msat)
         memory = self._belief.of(payer)
-        searcher = self._seers[self._class_of[payer]].searcher
         known = (NO_MEMORY, 0) if memory is None else (memory.table, memory.count)
-        route = searcher.find(query, own, *known)
+        route, pruned = self.sight.find(query, own, known, live.avoided)
         if route is not None:
             return route
-        pruned = searcher.pruned
+        searcher = self.sight.of(payer).searcher
 
         def why() -> Outcome:
             own.limit_msat[:] = self._own.limits_msat(own, live.shunned, Waived.NOTHING)
@@ -249,7 +236,7 @@ class Payments:
         if not isinstance(found, Route):
             return None
         payer, _ = self._ends(payment)
-        own, table = self._own.of(payer), self._seers[self._class_of[payer]].table
+        own, table = self._own.of(payer), self.sight.of(payer).table
         taken: dict[int, int] = {}
         for part in live.sent:
             for edge, part_msat in zip(part.edges[1:], part.amounts_msat[1:], strict=True):
@@ -370,7 +357,7 @@ class Payments:
         if not live.sent:
             self._over(attempt.payment)
         self._forget_in_flight(attempt)
-        self._learn(attempt, len(attempt.edges), settled=True)
+        self._lessons.carried(attempt, len(attempt.edges), self._environment.now, settled=True)
         self.fees_msat += attempt.amounts_msat[0] - attempt.amounts_msat[-1]
 
     def failed(self, attempt: Attempt, hop: int, refusal: Refusal) -> None:
@@ -400,30 +387,10 @@ class Payments:
                 return
             self._environment.call_in(0, self._try, attempt.payment, amount_msat)
             return
-        self._learn(attempt, hop)
-        # That a part waited in vain says nothing of its way or of the payee's will.
-        alone = amount_msat >= attempt.total_msat
-        vain = refusal is Refusal.MPP_TIMEOUT and not alone
-        if not vain:
-            if refusal in BY_PAYEE:
-                self._stop(attempt.payment, Outcome.REFUSED_BY_PAYEE if live.outcome is None else live.outcome)
-                return
-            # Whatever else the payee's node says, it says of the channel that led to it.
-            edge_at = min(hop, len(attempt.edges) - 1)
-            position = int(self._table.position[attempt.edges[edge_at]])
-            if position >= 0:
-                failed_msat = 0 if refusal in AT_ANY_AMOUNT else attempt.amounts_msat[edge_at]
-                if failed_msat == 0 and self._payer.forgives:
-                    live.disabled.append(position)
-                self._belief.failed(attempt.nodes[0], position, failed_msat, self._environment.now)
+        if self._lessons.failed(attempt, hop, refusal, self._environment.now, live, self.sight.told):
+            self._stop(attempt.payment, Outcome.REFUSED_BY_PAYEE if live.outcome is None else live.outcome)
+            return
         if live.outcome is not None:
             self._stop(attempt.payment, live.outcome)
         else:
             self._try(attempt.payment, amount_msat)
-
-    def _learn(self, attempt: Attempt, hops: int, settled: bool = False) -> None:
-        """Remember that the first `hops` channels carried their amounts; the payer's own needs no memory."""
-        belief, now, positions = self._belief, self._environment.now, self._table.position
-        note = belief.settled if settled else belief.carried
-        for hop in range(1, hops):
-            note(attempt.nodes[0], int(positions[attempt.edges[hop]]), attempt.amounts_msat[hop], now)

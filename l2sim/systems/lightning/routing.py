@@ -1,5 +1,7 @@
 """What path search reads: the announced network in columns, and the types of a query and its answer."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from enum import Enum
 from typing import Final, NamedTuple
@@ -190,6 +192,18 @@ class RoutingTable:
         if len(self.network.inbound_ppm):
             self.network.inbound_base_msat[edge] = base_msat
             self.network.inbound_ppm[edge] = ppm
+
+    @contextmanager
+    def without(self, channels: Sequence[int]) -> Iterator[None]:
+        """While the context lasts, searches take these channels for closed."""
+        limit_msat = self.network.limit_msat
+        positions = [at for c in channels for at in self.position[2 * c : 2 * c + 2].tolist() if at >= 0]
+        before = limit_msat[positions].copy()
+        limit_msat[positions] = 0
+        try:
+            yield
+        finally:
+            limit_msat[positions] = before
 
     def announce(self, channel: int, capacity_msat: int, limits_msat: tuple[int, int] | None = None) -> None:
         """Make both edges of a channel usable up to its capacity, or to limits of their own; 0 takes them off the

@@ -106,6 +106,7 @@ class LightningSystem(PaymentSystem):
         self.announcements = Announcements(
             config.gossip, environment, streams, self.state, self.policies, self.views, chain
         )
+        self.payments.sight.listen(self.announcements)
         self._fee_changer: FeeChanger | None = None
         if config.fee_changes is not None:
             self._fee_changer = FeeChanger(
