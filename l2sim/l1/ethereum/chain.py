@@ -454,12 +454,8 @@ class EthereumChain(Ledger):
     def _leaves(self, height: int, filling: Filling) -> list[bytes]:
         leaves = [entry.transaction.hash for entry, _ in filling.included]
         if self._background is not None:
-            leaves += [
-                keccak256(record("gas", self.name, height, tip_wei, gas))
-                for tip_wei, gas in zip(self._background.tips_wei, filling.background_gas, strict=False)
-                if gas
-            ]
-            if any(filling.background_blobs):
-                counts = ",".join(map(str, filling.background_blobs))  # by class, the highest tips first
-                leaves.append(keccak256(record("blobs", self.name, height) + f" {counts}".encode()))
+            for kind, amounts in (("gas", filling.background_gas), ("blobs", filling.background_blobs)):
+                if any(amounts):
+                    by_class = ",".join(map(str, amounts))  # the highest tips first
+                    leaves.append(keccak256(record(kind, self.name, height) + f" {by_class}".encode()))
         return leaves
