@@ -368,3 +368,93 @@ def test_settings_that_cannot_go_together_are_refused() -> None:
     ):
         with pytest.raises(ValidationError, match="must go with plain transfers"):
             config(settlement={"kind": "validity"}, batcher={"format": "chunks"}, **settings)
+
+
+class ByTheSheet:
+    """ArbOS's pricing, formula by formula, with nothing kept that the formulas do not name."""
+
+    def __init__(self, price: int, reward: int, equilibration: int, inertia: int, cap_bips: int) -> None:
+        self.price, self.reward, self.equilibration, self.inertia, self.cap_bips = (
+            price, reward, equilibration, inertia, cap_bips,
+        )  # fmt: skip
+        self.units = self.fees = self.due_rewards = self.due_poster = self.last = self.last_surplus = 0
+
+    def charge(self, units: int) -> None:
+        self.units, self.fees = self.units + units, self.fees + self.price * units
+
+    def report(self, update: int, now: int, spent: int, base_fee: int) -> None:
+        last = update - 1 if self.last == 0 and update > 0 else self.last
+        part = (update - last, now - last) if now > last else (1, 1)
+        alloc = self.units * part[0] // part[1]
+        self.units -= alloc
+        if self.cap_bips:
+            spent = min(spent, base_fee * alloc * self.cap_bips // 10_000)
+        self.due_poster += spent
+        owed, paid = alloc * self.reward, min(self.fees, alloc * self.reward)
+        self.due_rewards, self.fees = self.due_rewards + owed - paid, self.fees - paid
+        paid = min(self.fees, self.due_poster)
+        self.due_poster, self.fees, self.last = self.due_poster - paid, self.fees - paid, update
+        if alloc:
+            surplus = self.fees - self.due_poster - self.due_rewards
+            slope = (-surplus) // self.equilibration - (surplus - self.last_surplus) // alloc
+            self.price = max(0, self.price + slope * alloc // (self.equilibration // self.inertia + alloc))
+            self.last_surplus = surplus
+
+
+@given(
+    st.integers(0, 10**11),
+    st.sampled_from([(160_000_000, 10), (1_000_000, 3), (100, 1)]),
+    st.integers(0, 100),
+    st.sampled_from([0, 10_000, 25_000]),
+    st.lists(
+        st.tuples(st.integers(0, 10**7), st.integers(0, 4_000), st.integers(0, 900), st.integers(0, 10**18),
+                  st.integers(0, 10**11)),
+        min_size=1, max_size=30,
+    ),
+)  # fmt: skip
+def test_the_price_takes_the_way_of_the_published_formulas(
+    price: int, pace: tuple[int, int], reward: int, cap_bips: int, steps: list[tuple[int, int, int, int, int]]
+) -> None:
+    """nitro, l1pricing.go: every report is of a time since the last and is heard later; all whole numbers agree."""
+    ours = L1Pricing(price, reward, *pace, amortized_cost_cap_bips=cap_bips)
+    sheet = ByTheSheet(price, reward, *pace, cap_bips)
+    update = 0
+    for units, later, heard, spent, base_fee in steps:
+        update += later
+        assert ours.charge(units) == sheet.price * units
+        sheet.charge(units)
+        ours.report(Report(update, update + heard, spent, base_fee))
+        sheet.report(update, update + heard, spent, base_fee)
+        names = ("price_per_unit_wei", "units_since_update", "l1_fees_available_wei", "funds_due_to_poster_wei",
+                 "funds_due_for_rewards_wei", "last_surplus_wei")  # fmt: skip
+        expected = (sheet.price, sheet.units, sheet.fees, sheet.due_poster, sheet.due_rewards, sheet.last_surplus)
+        assert tuple(getattr(ours, name) for name in names) == expected
+
+
+def test_a_late_report_finds_the_units_of_the_time_after_its_batch_still_waiting() -> None:
+    fund = L1Pricing(1_000, last_update_time_s=100)
+    fund.charge(6_000)
+    fund.report(Report(update_time_s=200, current_time_s=400, wei_spent=10**6, l1_base_fee_wei=1))
+    assert fund.units_since_update == 4_000  # a third of the time had passed when the batch was posted
+
+
+def test_what_a_batch_cost_is_heard_as_late_as_the_chain_says() -> None:
+    heard: dict[float, list[tuple[int, int]]] = {}
+    for delay_s in (0.0, 600.0):
+        fees = {"rule": "arbitrum", "arbitrum_price_wei": 1_000, "arbitrum_report_delay_s": delay_s}
+        batcher = {"format": "nitro", "max_interval_s": 60}
+        system, world = rollup(random_load(60, 6, 300), fees=fees, chain=STEADY, batcher=batcher)
+        seen: list[tuple[int, int]] = []
+        report = system.sequencer.fees.batch_posted
+
+        def hear(posted_s: int, now_s: int, cost_wei: int, seen: Any = seen, report: Any = report) -> None:
+            seen.append((posted_s, now_s))
+            report(posted_s, now_s, cost_wei)
+
+        system.sequencer.fees.batch_posted = hear  # type: ignore[method-assign]  # to listen in
+        live(system, world)
+        heard[delay_s] = seen
+        included_s = [time_ns // NS_PER_S for time_ns in world.recorder.batches.columns["included_ns"]]
+        assert [posted for posted, _ in seen] == included_s[: len(seen)]
+        assert {now - posted for posted, now in seen} == {delay_s}
+    assert len(heard[0.0]) >= len(heard[600.0]) > 3

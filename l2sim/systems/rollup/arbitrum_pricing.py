@@ -78,11 +78,16 @@ class L1Pricing:
     def report(self, report: Report) -> Payout:
         """Settle with the batch poster and move the price; raises ValueError for a report out of its time.
 
+        Of the units charged since the last report, those are this one's that fall into the time up to its posting,
+        as if they had come evenly.
+
         >>> fund = L1Pricing(price_per_unit_wei=1, units_since_update=234, l1_fees_available_wei=23_400)
         >>> fund.report(Report(update_time_s=1, current_time_s=3, wei_spent=3_000, l1_base_fee_wei=10**10))
         Payout(reward_wei=780, poster_wei=3000)
         """
         last = self.last_update_time_s
+        if last == 0 and report.update_time_s > 0:  # the first report has none before it, as ArbOS sees it
+            last = report.update_time_s - 1
         if not last <= report.update_time_s <= report.current_time_s:
             raise ValueError(
                 f"a report must be of a time from the last one, {last}, to now, {report.current_time_s} "

@@ -219,7 +219,7 @@ class FeeSchedule:
         if isinstance(self.rule, ArbitrumRule):
             self.rule.charge(SAMPLE)
 
-    def batch_posted(self, time_s: int, cost_wei: int) -> None:
-        """Tell what a batch cost on L1: by Arbitrum's rule the price follows it."""
+    def batch_posted(self, posted_s: int, now_s: int, cost_wei: int) -> None:
+        """Tell now what a batch cost that was posted then: by Arbitrum's rule the price follows it."""
         if isinstance(self.rule, ArbitrumRule):
-            self.rule.pricing.report(Report(time_s, time_s, cost_wei, 0))
+            self.rule.pricing.report(Report(posted_s, now_s, cost_wei, 0))

@@ -41,6 +41,9 @@ class FeeConfig(Config):
     """With `arbitrum`: units over which a surplus or debt is worked off (InitialEquilibrationUnitsV6)."""
     arbitrum_inertia: int = Field(default=10, ge=1, le=10**6)
     """With `arbitrum`: how slowly the price moves (InitialInertia)."""
+    arbitrum_report_delay_s: float = Field(default=0.0, ge=0, le=86_400)
+    """With `arbitrum`: how long after a batch's block the chain hears what it cost, seconds. The report is a message
+    from L1 like a deposit: ten minutes on Arbitrum One (arbitrum-docs, transaction lifecycle)."""
     pubdata_bytes: int = Field(default=60, ge=0, le=10**6)
     """With `pubdata`: bytes of state that a transaction is charged for. On zkSync Era a transfer changes two balances
     and a nonce: three slots of 4 bytes of number, one of operation and up to 15 of value."""

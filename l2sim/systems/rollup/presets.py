@@ -134,6 +134,7 @@ ARBITRUM_ONE: Final = Preset(
         Figure("fees.rule", "arbitrum", NITRO),
         Figure("fees.l2_base_fee_wei", 20_000_000, ARB_DOCS, "the least, 0.02 gwei"),
         Figure("fees.priority_fee_wei", 0, ARB_DOCS),
+        Figure("fees.arbitrum_report_delay_s", 600.0, ARB_DOCS, "a message from L1, ten minutes"),
         Figure("batcher.format", "nitro", NITRO),
         Figure("batcher.max_interval_s", 3_600.0, NITRO),
         Figure("batcher.target_bytes", 100_000, NITRO),

@@ -202,10 +202,23 @@ class RollupSystem(PaymentSystem):
         if self._anchor is not None and isinstance(self.settlement, OptimisticSettlement):
             self._anchor.take(batch)
         _fill(self._record.included_ns, batch.payments, receipt.time_ns)
-        self.sequencer.fees.batch_posted(receipt.time_ns // NS_PER_S, batch.gas_fee_wei + batch.blob_fee_wei)
+        self._report_cost(receipt.time_ns // NS_PER_S, batch.gas_fee_wei + batch.blob_fee_wei)
         self._unfinal += 1
         self._ethereum.finalize(receipt, lambda _: self._l1_final(batch))
         self.settlement.batch_included(batch, receipt)
+
+    def _report_cost(self, posted_s: int, cost_wei: int) -> None:
+        """Have the chain's fee rule hear what a batch cost, when it does."""
+        environment = self.world.environment
+
+        def hear() -> None:
+            self.sequencer.fees.batch_posted(posted_s, environment.now // NS_PER_S, cost_wei)
+
+        delay_ns = ns(self.config.fees.arbitrum_report_delay_s)
+        if delay_ns and self.config.fees.rule == "arbitrum":
+            environment.call_in(delay_ns, hear)
+        else:
+            hear()
 
     def _l1_final(self, batch: Batch) -> None:
         self._unfinal -= 1
