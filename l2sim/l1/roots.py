@@ -1,9 +1,9 @@
 """Roots over the transactions of a block, so that every block commits to what is in it.
 
 Background transactions are not made one by one: those of one block that pay the same stand as one leaf, the
-hash of a canonical record of chain, height, price and amount; on the Ethereum-like chain all of a block that take gas do,
-and all that take blobs, with the amounts of each class of tips. Most blocks hold few leaves, so that they are
-hashed one by one: no block waits for a kernel to be compiled.
+hash of a canonical record of chain, height, price and amount; on the Ethereum-like chain all of a block that take
+gas do, and all that take blobs, with the amounts of each class of tips. Most blocks hold few leaves, so that they
+are hashed one by one: no block waits for a kernel to be compiled.
 """
 
 import hashlib
