@@ -150,6 +150,66 @@ def test_a_forced_payment_enters_after_the_window_even_if_the_sequencer_is_down(
     assert system.left
 
 
+@pytest.mark.parametrize("blocks", [{}, {"preconfirmation_s": 0.5}, {"ordering": "priority"}])
+def test_payments_that_wait_out_an_outage_go_through_l1_if_their_payers_lose_patience(blocks: dict[str, Any]) -> None:
+    load = random_load(200, 10, 4_000)
+    outage = {"start_s": 600, "duration_s": 3_000}
+    forced = {"patience_s": 900, "in_outages": True}
+    sequencer = {**blocks, "outages": [outage], "forced_inclusion": forced}
+    system, world = rollup(load, payments_s=8_000, sequencer=sequencer)
+    live(system, world)
+    assert system.left
+    record, times = world.recorder.payments, load.time_ns / NS_PER_S
+    assert (record.outcome == Outcome.COMPLETED).all()
+    # L1 holds it a slot or two after patience is lost; the sequencer, when it is back, puts it into its first block.
+    out = (times > 600) & (times < 3_600 - 900 - 24)
+    assert 50 < out.sum() < 150
+    included_s = (record.included_ns - world.horizon.payments_ns) / NS_PER_S
+    assert (included_s[out] - times[out] > 900).all()
+    assert (included_s[out] - times[out] <= 900 + 3 * 12).all()
+    # Those seen by then wait for its end; the last few have not their four confirmations yet.
+    assert (assured_s(world)[out] >= 3_600).all()
+    assert (assured_s(world)[out] < 3_600 + 6 * 12).all()
+    late = (times > 3_600 - 900) & (times < 3_600)
+    assert world.chains["eth"].spending[Purpose.PAYMENT].transactions == out.sum()
+    assert (assured_s(world)[late] < 3_602.1).all()
+    assert (included_s[late] > 3_600).all()
+    assert record.fee[out].min() > 5 * record.fee[~out].max()
+
+
+@pytest.mark.parametrize("prompt", [True, False])
+def test_blocks_of_a_sequencer_that_is_down_are_derived_when_the_window_has_passed(prompt: bool) -> None:
+    load = random_load(30, 5, 300)
+    window_s = 43_200 if prompt else 86_400  # the OP Stack's sequencing window; Arbitrum's force-inclusion
+    outage = {"start_s": 0, "duration_s": 200_000}
+    forced = {"patience_s": 600, "in_outages": True, "prompt": prompt}
+    system, world = rollup(
+        load, payments_s=150_000, sequencer={"outages": [outage], "forced_inclusion": forced},
+        settlement={"kind": "validity"},
+    )  # fmt: skip
+    onboard(system, world)
+    pay_all(system, world)
+    record = world.recorder.payments
+    assert (record.outcome == Outcome.COMPLETED).all()
+    waits = (record.assured_ns - record.included_ns) / NS_PER_S
+    assert (waits >= window_s).all()
+    assert (waits < window_s + 1).all()
+    # All of one L1 block come in one L2 block.
+    assert len(set(record.assured_ns.tolist())) == len(set(record.included_ns.tolist())) > 5
+    system.audit().check("paid")
+    let_out(system, world)
+    assert system.left
+    system.audit().check("left")
+
+
+def test_without_patience_for_outages_nobody_goes_through_l1() -> None:
+    load = random_load(50, 5, 300)
+    outage = {"start_s": 10, "duration_s": 5_000}
+    system, world = rollup(load, sequencer={"outages": [outage], "forced_inclusion": {"patience_s": 60}})
+    live(system, world)
+    assert world.chains["eth"].spending[Purpose.PAYMENT].transactions == 0
+
+
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValidationError, match="whole parts"):
         config(sequencer={"preconfirmation_s": 0.3})

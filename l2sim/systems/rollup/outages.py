@@ -16,14 +16,15 @@ class Outages:
 
     def __init__(self, outages: Sequence[OutageConfig], payments_ns: int) -> None:
         """`payments_ns` is the start of the payments, from which outages are counted."""
-        self._spans = [
+        self.spans = [
             (payments_ns + ns(outage.start_s), payments_ns + ns(outage.start_s + outage.duration_s))
             for outage in outages
         ]
+        """Begin and end of each, ns."""
 
     def after(self, time_ns: int) -> int:
         """That time, or the end of the outage in which it lies."""
-        for begin_ns, end_ns in self._spans:
+        for begin_ns, end_ns in self.spans:
             if begin_ns <= time_ns < end_ns:
                 return end_ns
         return time_ns
@@ -31,7 +32,7 @@ class Outages:
     def finish_ns(self, start_ns: int, service_ns: int) -> int:
         """When work that takes so long is done if it begins then; outages are left out."""
         at_ns, left_ns = start_ns, service_ns
-        for begin_ns, end_ns in self._spans:
+        for begin_ns, end_ns in self.spans:
             if end_ns <= at_ns:
                 continue
             if at_ns + left_ns <= begin_ns:

@@ -1,7 +1,7 @@
 """The sequencer: takes payments, makes L2 blocks on the beat, checks and executes them, confirms them softly."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from l2sim.systems.rollup.config import RollupConfig
 from l2sim.systems.rollup.fee_config import MOST_FEE_WEI
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.formats.chunks import FEE_MANTISSA_BITS, packable, packable_amounts
-from l2sim.systems.rollup.inclusion import Refusals
+from l2sim.systems.rollup.inclusion import Refusals, ThroughL1
 from l2sim.systems.rollup.kernels import CLOSED, DONE, INSUFFICIENT
 from l2sim.systems.rollup.metered import Bundler, Metered
 from l2sim.systems.rollup.outages import Outages
@@ -101,30 +101,68 @@ class Sequencer:
         self._outages = Outages(config.sequencer.outages, world.horizon.payments_ns)
         self._stopped = False
         self._refusals: Refusals | None = None
-        self._forced: list[tuple[int, int]] = []
-        """Payments that came through L1, with the fees they paid there."""
+        self._through_l1: ThroughL1 | None = None
+        self._forced: dict[int, int] = {}
+        """Payments that came through L1 and are in no block yet, with the fees they paid there."""
+        self._owed: list[int] = []
+        """Those of them that a block derived at this instant holds."""
+        self._came_through: set[int] = set()
+        """Those that are in a block."""
 
     def refuse_with(self, refusals: Refusals) -> None:
         """Refuse whom `refusals` says."""
         self._refusals = refusals
         refusals.on_release = self._take_back
-        refusals.on_forced = self._take_forced
+
+    def let_in_through(self, through_l1: ThroughL1) -> None:
+        """Take what comes through L1, and send there what waits too long in an outage, if such payments go there."""
+        self._through_l1 = through_l1
+        through_l1.on_seen = self._take_forced
+        through_l1.on_owed = self._owe
+        if through_l1.in_outages:
+            for begin_ns, end_ns in self._outages.spans:
+                self._world.environment.call_at(begin_ns, self._lose_patience, end_ns)
 
     def _take_back(self, payments: Indices) -> None:
         self._admit(payments)
         self._wake()
 
-    def _take_forced(self, payment: int, fee_wei: int, must: bool) -> None:
-        self._forced.append((payment, fee_wei))
+    def _lose_patience(self, end_ns: int) -> None:
+        """In an outage: send through L1 what has waited too long, and look again a slot later."""
+        now, through_l1 = self._world.environment.now, self._through_l1
+        if now >= end_ns or through_l1 is None:
+            return
+        self._take_arrivals(now)
+        waiting = np.concatenate([np.empty(0, np.int64), *self._queue])
+        late = self._record.submitted_ns[waiting] + through_l1.patience_ns <= now
+        if late.any():
+            rest = waiting[~late]
+            self._queue, self._waiting = deque([rest] if len(rest) else []), len(rest)
+            for payment in waiting[late].tolist():
+                through_l1.send(payment)
+        self._world.environment.call_in(ns(self._chain.config.slot_s), self._lose_patience, end_ns)
+
+    def _take_forced(self, payment: int, fee_wei: int) -> None:
+        self._forced[payment] = fee_wei
+        self._wake()
+
+    def _owe(self, payment: int, fee_wei: int) -> None:
+        """The window of a payment that came through L1 has passed: while nobody sequences, a block is derived."""
         now = self._world.environment.now
-        if must and now < self._outages.after(now):
-            self._derive()
+        if payment in self._came_through:
+            return
+        self._forced[payment] = fee_wei
+        if now < self._outages.after(now):
+            if not self._owed:
+                self._world.environment.call_in(0, self._derive)
+            self._owed.append(payment)
         else:
             self._wake()
 
     def _derive(self) -> None:
-        """Make a block without the sequencer, of what came through L1 and what it had confirmed itself by then."""
-        forced = self._make_forced()
+        """Make a block without the sequencer, of what L1 owes by now and what it had confirmed itself by then."""
+        owed, self._owed = self._owed, []
+        forced = self._make_forced([payment for payment in owed if payment in self._forced])
         if self._parts:
             self._add_part(forced)
             self._close_parts([])
@@ -139,8 +177,9 @@ class Sequencer:
     @property
     def idle(self) -> bool:
         """Whether nothing waits or is to come, and every block made is confirmed."""
-        refused = self._forced or (self._refusals is not None and not self._refusals.idle)
-        waiting = self._waiting or self._leavers or self._unconfirmed or self._parts or refused
+        refused = self._refusals is not None and not self._refusals.idle
+        forced = self._forced or (self._through_l1 is not None and self._through_l1.going)
+        waiting = self._waiting or self._leavers or self._unconfirmed or self._parts or refused or forced
         return not (waiting or self._arrived < len(self._arrivals_ns))
 
     def stop(self) -> None:
@@ -231,13 +270,16 @@ class Sequencer:
             self._queue.append(payments)
             self._waiting += len(payments)
 
-    def _make_block(self) -> None:
-        now = self._world.environment.now
-        self._last_block_ns = now
-        arrived = int(np.searchsorted(self._arrivals_ns, now, side="right"))
+    def _take_arrivals(self, now_ns: int) -> None:
+        arrived = int(np.searchsorted(self._arrivals_ns, now_ns, side="right"))
         if arrived > self._arrived:
             self._enqueue(np.arange(self._arrived, arrived))
             self._arrived = arrived
+
+    def _make_block(self) -> None:
+        now = self._world.environment.now
+        self._last_block_ns = now
+        self._take_arrivals(now)
         if self._beat_ns != self._block_ns:
             self._make_part(now)
         else:
@@ -279,17 +321,20 @@ class Sequencer:
         self._unconfirmed -= 1
         self._tell(made)
 
-    def _make_forced(self) -> Made | None:
-        """Execute what came through L1: it is derived from there, so that no batch holds its bytes again."""
-        if not self._forced:
+    def _make_forced(self, chosen: Sequence[int] | None = None) -> Made | None:
+        """Execute what came through L1, all or those chosen: it is derived from there, so that no batch holds its bytes
+        again."""
+        forced = list(self._forced) if chosen is None else list(chosen)
+        if not forced:
             return None
-        forced, self._forced = self._forced, []
+        paid = [self._forced.pop(payment) for payment in forced]
+        self._came_through.update(forced)
         workload = self._world.workload
-        payments = np.array([payment for payment, _ in forced], np.int64)
+        payments = np.array(forced, np.int64)
         amounts = amounts_in_wei(workload.amount_msat[payments], self._world.prices)
         payers, payees = workload.payer[payments], workload.payee[payments]
         verdicts, _ = self._accounts.execute(payers, payees, amounts, 0, len(forced))
-        fees = np.array([fee_wei for _, fee_wei in forced], np.int64)
+        fees = np.array(paid, np.int64)
         checking = self.wallets.checking_work(len(payments))
         return Made(payments, verdicts, amounts, fees, np.zeros_like(fees), NOTHING.transactions, checking)
 

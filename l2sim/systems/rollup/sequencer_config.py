@@ -50,7 +50,7 @@ class CensorshipConfig(Config):
 
 
 class ForcedInclusionConfig(Config):
-    """The way of a refused payment through L1."""
+    """The way of a payment through L1, past a sequencer that refuses it or is down."""
 
     patience_s: float = Field(default=600.0, ge=0, le=2_592_000)
     """How long a payer waits before it turns to L1, seconds."""
@@ -61,7 +61,12 @@ class ForcedInclusionConfig(Config):
     """Whether blocks must hold it as soon as L2 sees its L1 block, as deposits of the OP Stack; otherwise the sequencer
     may leave it out until the window has passed, as Arbitrum's."""
     window_s: float = Field(default=86_400.0, ge=0, le=2_592_000)
-    """Where not prompt: after that time anyone has it included, seconds: 24 hours on Arbitrum One (arb1.ts)."""
+    """Where not prompt: after that time anyone has it included, seconds: 24 hours on Arbitrum One (arb1.ts). Where
+    prompt, blocks of a sequencer that is down are derived without it after 12 hours, the OP Stack's sequencing
+    window."""
+    in_outages: bool = False
+    """Whether payers whose payments wait out an outage of the sequencer turn to L1 too; they are seen to once an L1
+    slot."""
 
 
 class SequencerConfig(Config):

@@ -24,7 +24,7 @@ from l2sim.systems.rollup.bridge import Bridge
 from l2sim.systems.rollup.config import RollupConfig
 from l2sim.systems.rollup.formats.base import L2Block
 from l2sim.systems.rollup.formats.forms import build_format
-from l2sim.systems.rollup.inclusion import Refusals
+from l2sim.systems.rollup.inclusion import Refusals, ThroughL1
 from l2sim.systems.rollup.l1_account import L1Account, Operator
 from l2sim.systems.rollup.leaving import Leaving
 from l2sim.systems.rollup.limits import faults
@@ -102,16 +102,16 @@ class RollupSystem(PaymentSystem):
             self.batcher.poster.update_gas = config.settlement.update_gas
 
     def _let_force(self, config: RollupConfig, account: L1Account) -> None:
-        """Refuse whom the settings say, and let the refused in through L1."""
-        settings = config.sequencer
-        if settings.censorship is None:
-            return
-        confirmations, pay = config.bridge.deposit_confirmations, self.bridge.pay_on_l1
-        self.sequencer.refuse_with(
-            Refusals(
-                settings.censorship, settings.forced_inclusion, self.world, self._ethereum, account, confirmations, pay
-            )
-        )
+        """Refuse whom the settings say, and let in through L1 who loses patience."""
+        settings, through_l1 = config.sequencer, None
+        if settings.forced_inclusion is not None:
+            through_l1 = ThroughL1(
+                settings.forced_inclusion, self.world, self._ethereum, account, config.bridge.deposit_confirmations,
+                self.bridge.pay_on_l1,
+            )  # fmt: skip
+            self.sequencer.let_in_through(through_l1)
+        if settings.censorship is not None:
+            self.sequencer.refuse_with(Refusals(settings.censorship, self.world, through_l1))
 
     def _keep_apart(self, settlement: ValidiumConfig, *, withheld: bool) -> None:
         """Have a committee keep the data of those who do not want it on L1."""
