@@ -168,6 +168,11 @@ class Scenario(Config):
                 rule = system.held_too_long(chain.block_interval_s)
                 if rule is not None:
                     found.append((("systems", name, "nodes", "hold"), rule, None))
+                rule = system.not_relayed(chain.min_relay_sat_per_kvb)
+                if rule is not None:
+                    rate = system.channels.commitment_feerate_sat_per_kw
+                    path = ("systems", name, "channels", "commitment_feerate_sat_per_kw")
+                    found.append((path, rule, show(rate)))
         return self._checked(*found)
 
     @model_validator(mode="after")

@@ -21,7 +21,7 @@ htlcs = st.lists(
     right_sat=st.integers(30_000, 2_000_000),
     htlcs=htlcs,
     side=st.integers(0, 1),
-    feerate=st.sampled_from([0, 253, 2_500]),
+    kind=st.sampled_from([("zero_fee", 0), ("anchors", 253), ("anchors", 2_500)]),
     load=st.sampled_from([0.0, 0.8]),
     seed=st.integers(0, 3),
 )
@@ -31,12 +31,12 @@ def test_every_htlc_ends_and_all_money_is_found_again(
     right_sat: int,
     htlcs: list[tuple[int, int, int, int | None]],
     side: int,
-    feerate: int,
+    kind: tuple[str, int],
     load: float,
     seed: int,
 ) -> None:
     chain = {"background": {"load": load, "burn_in_blocks": 5}, "seed": seed}
-    one = OneChannel(left_sat, right_sat, feerate=feerate, chain=chain, to_self_delay_blocks=20)
+    one = OneChannel(left_sat, right_sat, channel_type=kind[0], feerate=kind[1], chain=chain, to_self_delay_blocks=20)
     for offerer, sat, expiry, known in htlcs:
         if one.state.balance_msat[offerer] >= (sat + 10_000) * 1_000:  # each side keeps something to act for
             one.htlcs.offer(offerer, sat, expiry, known)

@@ -25,7 +25,9 @@ BREACH = {
 }  # fmt: skip
 
 
-def network(seed: int, chain: dict[str, Any], feerate: int, hold_s: float, breach: bool, delay: int) -> LightningSystem:
+def network(
+    seed: int, chain: dict[str, Any], kind: dict[str, Any], hold_s: float, breach: bool, delay: int
+) -> LightningSystem:
     """Five nodes in a line and two channels across, balances from 2,000 to 10 million sat, 60 payments."""
     rng = np.random.default_rng(seed)
     ends = [(0, 1), (1, 2), (2, 3), (3, 4), (0, 3), (1, 4)]
@@ -43,7 +45,7 @@ def network(seed: int, chain: dict[str, Any], feerate: int, hold_s: float, breac
         end_s=8 * 86_400, seed=seed,
     )  # fmt: skip
     config = system_settings(
-        channels={"dance": "full", "confirmations": 1, "commitment_feerate_sat_per_kw": feerate},
+        channels={"dance": "full", "confirmations": 1, **kind},
         nodes={"hold": {"kind": "exponential", "mean_s": hold_s}},
         onchain={
             "to_self_delay_blocks": delay, "forced_per_channel_year": 1_000.0, "breach": BREACH if breach else None,
@@ -60,17 +62,17 @@ def network(seed: int, chain: dict[str, Any], feerate: int, hold_s: float, breac
     seed=st.integers(0, 10_000),
     load=st.sampled_from((0.5, 1.2, 3.0)),
     limit_vbyte=st.sampled_from((None, None, 2_000_000)),
-    feerate=st.sampled_from((0, 253, 2_500)),
+    kind=st.sampled_from(({"channel_type": "zero_fee"}, {}, {"commitment_feerate_sat_per_kw": 2_500})),
     hold_s=st.sampled_from((900.0, 20_000.0)),
     breach=st.booleans(),
     delay=st.sampled_from((6, 144, 1_000)),
 )
 def test_everything_comes_home_once_the_market_lets_it(
-    seed: int, load: float, limit_vbyte: int | None, feerate: int, hold_s: float, breach: bool, delay: int
+    seed: int, load: float, limit_vbyte: int | None, kind: dict[str, Any], hold_s: float, breach: bool, delay: int
 ) -> None:
     background = {"load": load, "median_sat_per_vb": 30.0, "burn_in_blocks": 20}
     chain = {"background": background, "mempool": {"limit_vbyte": limit_vbyte}}
-    system = run_payments(network(seed, chain, feerate, hold_s, breach, delay))
+    system = run_payments(network(seed, chain, kind, hold_s, breach, delay))
     environment, bitcoin = system.world.environment, system.world.chains["bitcoin"]
     system.leave()
     environment.run_while(lambda: not system.left, system.world.horizon.end_ns)

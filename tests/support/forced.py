@@ -75,12 +75,21 @@ class OneChannel:
     """A channel of two nodes; `left_sat` is its funder's."""
 
     def __init__(
-        self, left_sat: int, right_sat: int, *, feerate: int = 253, chain: dict[str, Any] | None = None, **rules: Any
+        self,
+        left_sat: int,
+        right_sat: int,
+        *,
+        feerate: int = 253,
+        channel_type: str = "anchors",
+        chain: dict[str, Any] | None = None,
+        **rules: Any,
     ) -> None:
         self.environment, self.chain, self.recorder = bitcoin(**{"block_times": "clocked", **(chain or {})})
         graph = line((left_sat, right_sat))
         assert graph.balance_msat is not None
-        channels = Channels(commitment_feerate_sat_per_kw=feerate, reserve_ppm=0)
+        channels = Channels.model_validate(
+            {"channel_type": channel_type, "commitment_feerate_sat_per_kw": feerate, "reserve_ppm": 0}
+        )
         self.state = ChannelState(graph, channels, np.array(graph.balance_msat))
         self.htlcs = Htlcs(self.state, height=lambda: self.chain.height)
         self.book = ChannelBook(1)

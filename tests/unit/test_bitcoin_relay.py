@@ -126,6 +126,17 @@ def test_a_parent_without_fee_comes_in_with_its_child() -> None:
     assert [receipt.fee for receipt in receipts] == [0, 1_000_000]
 
 
+def test_only_version_three_comes_in_below_the_relay_minimum() -> None:
+    """A full mempool's floor is for both together, the relay minimum for each that is not of version 3."""
+    _, chain, _ = bitcoin(min_relay_sat_per_kvb=1_000, mempool={"limit_vbyte": 1_000_000})
+    child = spend(2, 5_000, output(1))
+    assert chain.submit_with_child(spend(1, 499, COIN, weight_wu=2_000), child) is Refusal.FEE_TOO_LOW
+    assert chain._limit is not None
+    chain._limit._floor.evicted(3_000, 0)
+    assert chain.submit(spend(1, 500, COIN, weight_wu=2_000)) is Refusal.MEMPOOL_FULL
+    assert chain.submit_with_child(spend(1, 500, COIN, weight_wu=2_000), child) is None
+
+
 def test_a_locktime_is_waited_for() -> None:
     environment, chain, _ = bitcoin(block_times="clocked")
     heights: list[int] = []
@@ -162,7 +173,7 @@ def test_a_full_mempool_evicts_the_cheapest_and_keeps_such_out_for_a_while() -> 
 
 def test_a_parent_that_was_evicted_may_come_back_with_a_child() -> None:
     _, chain, _ = bitcoin(min_relay_sat_per_kvb=1_000)
-    parent, child = spend(1, 10, COIN), spend(2, 5_000, output(1))
+    parent, child = spend(1, 10, COIN, version=3), spend(2, 5_000, output(1), version=3)
     assert chain.submit_with_child(parent, child) is None
     chain._drop(chain._entry(child.txid), Drop.EVICTED)
     chain._drop(chain._entry(parent.txid), Drop.EVICTED)

@@ -56,6 +56,29 @@ def test_impossible_policies_are_refused_in_their_place(payer, place, rule):
     assert rule in str(problem)
 
 
+@pytest.mark.parametrize(
+    "one_sided", ["channels: {dance: full, ", "onchain: {uncooperative_share: 0.1}\n    channels: {"]
+)
+def test_commitments_that_no_node_would_relay_are_refused_where_one_side_may_send_them(one_sided):
+    quiet = SCENARIO.replace("    payer:", "    channels: {commitment_feerate_sat_per_kw: 24}\n    payer:")
+    parse_scenario(quiet, "bad.yaml")
+    with pytest.raises(ScenarioError) as refused:
+        parse_scenario(quiet.replace("channels: {", one_sided), "bad.yaml")
+    (problem,) = refused.value.problems
+    assert "systems.lightning.channels.commitment_feerate_sat_per_kw: must be at least 25, which" in str(problem)
+    for good in ("commitment_feerate_sat_per_kw: 25", "channel_type: zero_fee, commitment_feerate_sat_per_kw: 0"):
+        text = quiet.replace("channels: {", one_sided).replace("commitment_feerate_sat_per_kw: 24", good)
+        parse_scenario(text, "bad.yaml")
+
+
+def test_commitments_without_fee_follow_no_market():
+    rules = "    channels: {dance: full, channel_type: zero_fee}\n    onchain: {update_fee: {}}\n    payer:"
+    with pytest.raises(
+        ScenarioError, match=r"onchain\.update_fee must be left out with channels\.channel_type: zero_fee"
+    ):
+        parse_scenario(SCENARIO.replace("    payer:", rules), "bad.yaml")
+
+
 def test_users_without_a_channel_and_amounts_above_all_channels_are_named_before_the_run(tmp_path):
     (tmp_path / "bad.yaml").write_text(SCENARIO, encoding="utf-8")
     done = CliRunner().invoke(cli, ["run", str(tmp_path / "bad.yaml"), "--out", str(tmp_path / "r"), "--no-figures"])

@@ -21,7 +21,7 @@ def bids(monkeypatch: pytest.MonkeyPatch, estimate: int, deadline: int, **wish: 
     monkeypatch.setattr(chain, "submit", lambda transaction, *_: sent.update({chain.height + 1: transaction.fee_sat}))
     monkeypatch.setattr(chain, "waits", lambda _: True)
     monkeypatch.setattr(chain, "least_replacement_fee_sat", lambda *_: 0)
-    spending: Any = SimpleNamespace(name="test", weight_wu=700, spends=(OutPoint(b"1" * 32, 0),))
+    spending: Any = SimpleNamespace(name="test", weight_wu=700, version=2, spends=(OutPoint(b"1" * 32, 0),))
     wanted = Wish(spending, 1_750, Purpose.EXIT, target_blocks=6, deadline_height=deadline, **wish)
     Bumper(chain, wanted, 10**6, lambda _, fee: fee.to_bytes(32, "big"), lambda *_: None)
     environment.run_until((deadline + 3) * 600 * NS_PER_S)

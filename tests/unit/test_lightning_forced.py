@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.l1.base import Purpose
 from l2sim.l1.bitcoin.mempool import Filling
 from l2sim.results.outcomes import Outcome
@@ -126,6 +127,59 @@ def test_a_payment_does_not_wait_for_an_htlc_whose_bid_the_market_has_left_behin
     one.chain.feerate_sat_per_kvb, one.chain._mempool.fill = rate, fill  # type: ignore[method-assign]
     one.run(60)
     one.check()
+
+
+def test_a_commitment_without_fee_comes_in_with_the_child_that_pays_for_both() -> None:
+    one = OneChannel(600_000, 400_000, channel_type="zero_fee", to_self_delay_blocks=10)
+    one.htlcs.offer(0, 30_000, expiry=20)
+    one.htlcs.offer(1, 32_000, expiry=25, known_from=0)
+    one.htlcs.offer(1, 100, expiry=25)  # trimmed, into the shared anchor
+    closing = one.home.force(0, 0)
+    assert closing is not None
+    commitment = closing.commitment
+    assert (commitment.fee_sat, commitment.transaction.version, closing.anchor_sat) == (0, 3, 100)
+    assert commitment.state.owner_msat == 570_000 * SAT  # nobody pays for a fee or for anchors
+    one.run(1)
+    # 776 + 2 x 172 wu, and the child of 331 wu and a P2WPKH input: 431 vB at 0.1 sat/vB.
+    assert one.chain.spending[Purpose.EXIT].fee == 44 * SAT
+    one.run(60)
+    one.check()
+    assert one.htlcs.ends == {0: False, 1: True, 2: False}
+
+
+def test_the_child_of_a_commitment_without_fee_is_replaced_as_its_deadline_comes() -> None:
+    one = OneChannel(600_000, 400_000, channel_type="zero_fee", to_self_delay_blocks=10)
+    one.htlcs.offer(1, 200_000, expiry=6, known_from=0)
+    fill = one.chain._mempool.fill
+    set_market(one, 1_000, lambda *_: fill(0, None))
+    closing = one.home.force(0, 0)
+    assert closing is not None
+    fees = []
+    for _ in range(5):
+        one.run(1)
+        waiting = one.chain._mempool.spender(
+            OutPoint(closing.commitment.txid, closing.commitment.owner_anchor_vout or 0)
+        )
+        assert waiting is not None
+        assert waiting.transaction.version == 3
+        fees.append(waiting.transaction.fee_sat)
+    assert fees == sorted(set(fees))
+    assert one.chain.pending == 2  # it is one child at a time
+    set_market(one, 100, fill)
+    one.run(60)
+    one.check()
+    assert one.htlcs.ends == {0: True}
+
+
+def test_either_side_bids_through_the_shared_anchor() -> None:
+    dear = {"background": {"load": 3.0, "median_sat_per_vb": 20.0}}
+    one = OneChannel(
+        1_000, 999_000, channel_type="zero_fee", chain=dear, to_self_delay_blocks=10, commitment_target_blocks=2
+    )
+    one.home.force(0, 0)
+    one.run(100)
+    one.check()
+    assert one.book.close_fee_of_sat[1] > 5_000
 
 
 def set_market(one: OneChannel, rate: int, blocks: Callable[..., Any]) -> None:

@@ -43,7 +43,7 @@ def both(*arguments, **changes):
     for closing in real._signer.closings.values():
         for transaction in closing.transactions:
             assert Transaction.parse(transaction.serialize()) == transaction
-            assert all(txin.witness for txin in transaction.inputs)
+            assert all(txin.witness or transaction.version == 3 for txin in transaction.inputs)
     return real
 
 
@@ -63,20 +63,25 @@ def kinds(system):
                 found.add("sweep of a second stage")
             elif items == 5:
                 found.add("HTLC-success" if first.witness[3] else "HTLC-timeout")
-                assert transaction.inputs[0].sequence == 1
+                assert transaction.inputs[0].sequence == (0 if commitment.version == 3 else 1)
             elif items == 3:
                 found.add({b"": "delayed", b"\x01": "penalty"}.get(first.witness[1], "by preimage or key"))
+            elif items == 0:
+                found.add("shared anchor")
             else:
                 found.add("anchor" if len(transaction.inputs) == 2 and len(first.witness[1]) == 40 else "to_remote")
     return found
 
 
 @pytest.mark.parametrize(
-    ("seed", "hold_s", "expected"),
-    [(1, 1_500, "HTLC-success"), (2, 20_000, "HTLC-timeout")],
-    ids=["held for minutes", "held beyond the expiry"],
-)
-def test_htlcs_on_chain_are_signed_by_the_keys_of_the_dance(seed, hold_s, expected):
+    ("kind", "seed", "hold_s", "expected"),
+    [
+        ("anchors", 1, 1_500, "HTLC-success"), ("anchors", 2, 20_000, "HTLC-timeout"),
+        ("zero_fee", 1, 1_500, "HTLC-success"),
+    ],
+    ids=["held for minutes", "held beyond the expiry", "without fees"],
+)  # fmt: skip
+def test_htlcs_on_chain_are_signed_by_the_keys_of_the_dance(kind, seed, hold_s, expected):
     graph = line(*[(3_000_000, 3_000_000)] * 4)
     rng = np.random.default_rng(seed)
     rows = [
@@ -85,11 +90,15 @@ def test_htlcs_on_chain_are_signed_by_the_keys_of_the_dance(seed, hold_s, expect
     real = both(
         graph,
         rows,
-        channels=FULL,
+        channels=FULL | {"channel_type": kind},
         nodes={"hold": {"kind": "exponential", "mean_s": hold_s}},
         onchain={"forced_per_channel_year": 8_000.0, "to_self_delay_blocks": 6},
     )
     assert real.forced.closed == 4
+    for transactions in published(real):
+        versions = {transaction.version for transaction in transactions}
+        assert versions <= ({2, 3} if kind == "zero_fee" else {2})
+        assert transactions[0].version == max(versions)
     assert {"delayed", "to_remote", expected, "sweep of a second stage"} <= kinds(real)
 
 
@@ -99,6 +108,15 @@ def test_a_channel_that_nothing_has_crossed_is_closed_by_its_first_commitment():
         channels=FULL, onchain={"forced_per_channel_year": 10_000.0, "to_self_delay_blocks": 6},
     )  # fmt: skip
     assert real.forced.closed == 2
+
+
+def test_a_shared_anchor_needs_no_signature():
+    real = both(
+        line((5_000_000, 5_000_000), (5_000_000, 5_000_000)), [(600.0 * i, 0, 2, 50_000 * SAT) for i in range(20)],
+        DEAR, channels=FULL | {"channel_type": "zero_fee"},
+        onchain={"forced_per_channel_year": 10_000.0, "to_self_delay_blocks": 6},
+    )  # fmt: skip
+    assert "shared anchor" in kinds(real)
 
 
 def test_anchors_pay_for_commitments_with_a_coin_of_the_wallet():

@@ -23,6 +23,7 @@ __all__ = [
     "delayed_claim",
     "peer_htlc_claim",
     "second_stage_claim",
+    "shared_anchor_claim",
     "sign_sweep",
     "sweep_digests",
     "sweep_weight_wu",
@@ -95,6 +96,14 @@ def anchor_claim(commitment: Commitment, *, owner: bool) -> Claim:
     parameters = commitment.parameters
     script = anchor_script(parameters.owner_funding_key if owner else parameters.peer_funding_key)
     return Claim(OutPoint(commitment.txid, vout), ANCHOR_SAT, script, (script,))
+
+
+def shared_anchor_claim(commitment: Commitment) -> Claim:
+    """Return anyone's claim of the shared anchor of a zero-fee commitment: nothing has to be signed for it."""
+    if commitment.parameters.channel_type is not ChannelType.ZERO_FEE:
+        raise ValueError(f"commitment: must be of type zero_fee (got {commitment.parameters.channel_type.value})")
+    vout = _place("anchor", commitment.owner_anchor_vout)
+    return Claim(OutPoint(commitment.txid, vout), commitment.transaction.outputs[vout].value_sat, b"", ())
 
 
 def peer_htlc_claim(output: HtlcOutput, preimage: bytes | None = None) -> Claim:

@@ -103,12 +103,15 @@ class BitcoinChain(Ledger):
     ) -> Refusal | None:
         """Send a parent that pays too little by itself together with the child that pays for both.
 
-        Both are judged by their common fee rate (Bitcoin Core's one-parent-one-child package relay); either both
-        are taken or neither is. `on_dropped` is called for each of them that is dropped later.
+        Both are judged by their common fee rate (Bitcoin Core's one-parent-one-child package relay): that lets a
+        parent in below the floor of a full mempool, and one of version 3 even below the relay minimum, down to no fee
+        at all; any other pays that minimum by itself (Bitcoin Core 28 to 30, pull requests 26933 and 33892). Either
+        both are taken or neither is. `on_dropped` is called for each of them that is dropped later.
         """
         floor = self._floor_sat_per_kvb()
         together_sat = parent.fee_sat + child.fee_sat
-        refusal = self._refuse(parent, 0) or self._refuse(child, floor, parent.txid)
+        least = 0 if parent.version == TRUC_VERSION else self.config.min_relay_sat_per_kvb
+        refusal = self._refuse(parent, least) or self._refuse(child, floor, parent.txid)
         if refusal is None and together_sat < fee_sat(parent.weight_wu + child.weight_wu, floor):
             refusal = Refusal.FEE_TOO_LOW
         if refusal is None:

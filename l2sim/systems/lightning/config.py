@@ -139,7 +139,12 @@ class Backbone(Config):
 
 
 class Channels(Config):
-    """The rules inside every channel (BOLT 2, BOLT 3; channel type: anchors with zero-fee HTLC transactions)."""
+    """The rules inside every channel (BOLT 2, BOLT 3)."""
+
+    channel_type: Literal["anchors", "zero_fee"] = "anchors"
+    """How commitments pay for their way into a block. `anchors`: a fee agreed ahead, and two anchor outputs for
+    children that add to it; HTLC transactions without fee (BOLT 3 option_anchors). `zero_fee`: no fee at all, version
+    3, and one shared anchor whose child pays for both (BOLT proposal zero_fee_commitments, pull request 1228)."""
 
     max_accepted_htlcs: int = Field(483, ge=1, le=483)
     """HTLCs in flight in each direction (BOLT 2: at most 483, LND's default; CLN and eclair 30)."""
@@ -154,7 +159,8 @@ class Channels(Config):
     """Smaller HTLCs get no output and no signature (BOLT 3 trimming, LND's limit)."""
     commitment_feerate_sat_per_kw: int = Field(253, ge=0, le=100_000)
     """Fee rate of commitment transactions, paid by the side that funded the channel (253: the lowest that is
-    relayed; LND takes at most 2500 with anchors). 0 leaves the fee and its buffer out."""
+    relayed; LND takes at most 2500 with anchors). 0 leaves the fee and its buffer out; where a channel may go on chain
+    by one side it must be what nodes relay. Not used with `channel_type: zero_fee`."""
     dance: Literal["quick", "full"] = "quick"
     """How HTLCs enter and leave commitments (BOLT 2). `quick`: each by six messages of its own, as if it were alone
     in the channel. `full`: message by message with both sides' commitments, where a side has one unrevoked
@@ -227,6 +233,8 @@ class LightningConfig(Config):
     def _updates_fees_in_full_dances(self) -> Self:
         if self.onchain.update_fee is not None and self.channels.dance != "full":
             raise ValueError("onchain.update_fee needs channels.dance: full (got quick)")
+        if self.onchain.update_fee is not None and self.channels.channel_type == "zero_fee":
+            raise ValueError("onchain.update_fee must be left out with channels.channel_type: zero_fee")
         return self
 
     @model_validator(mode="after")
@@ -235,6 +243,20 @@ class LightningConfig(Config):
         if self.onchain.forced_per_channel_year and self.channels.dance != "full":
             raise ValueError("onchain.forced_per_channel_year needs channels.dance: full (got quick)")
         return self
+
+    def not_relayed(self, min_relay_sat_per_kvb: int) -> str | None:
+        """What is wrong with the fee rate of commitments on a chain that relays from there on; None if nothing.
+
+        A commitment of version 2 that pays less is not relayed even with a child that pays for it.
+        """
+        rate, rules = self.channels.commitment_feerate_sat_per_kw, self.onchain
+        by_one_side = self.channels.dance == "full" or rules.uncooperative_share or rules.breach is not None
+        if not by_one_side or self.channels.channel_type == "zero_fee" or 4 * rate >= min_relay_sat_per_kvb:
+            return None
+        return (
+            f"must be at least {-(-min_relay_sat_per_kvb // 4)}, which its chain relays, where one side may close a "
+            "channel; or use channels.channel_type: zero_fee"
+        )
 
     def held_too_long(self, block_interval_s: float) -> str | None:
         """What is wrong with how long payees hold, on a chain with a block that often; None if nothing.

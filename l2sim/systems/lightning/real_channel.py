@@ -93,6 +93,7 @@ class Channel:
         balances_msat: list[int],
         dust_sat: int,
         to_self_delay_blocks: int,
+        channel_type: ChannelType,
     ) -> None:
         self.sides = sides
         self.funding = funding
@@ -105,7 +106,7 @@ class Channel:
         factor = obscuring_factor(sides[0].basepoints.payment, sides[1].basepoints.payment)
         self.parameters = tuple(
             CommitmentParameters(
-                channel_type=ChannelType.ANCHORS,
+                channel_type=channel_type,
                 funding=funding,
                 funding_sat=self.capacity_sat,
                 owner_is_funder=owner == 0,

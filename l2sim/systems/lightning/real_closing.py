@@ -113,19 +113,24 @@ class RealClosing:
         else:
             coin = self._coin(spending)
             inputs = [TxInput(claim.outpoint, claim.sequence) for claim in claims] + [TxInput(coin, SEQUENCE_RBF)]
-            sweep = Transaction(tuple(inputs), (TxOutput(held_sat + COIN_SAT - fee_sat, p2wpkh(wallet)),))
+            outputs = (TxOutput(held_sat + COIN_SAT - fee_sat, p2wpkh(wallet)),)
+            sweep = Transaction(tuple(inputs), outputs, spending.version)
         digests = SegwitDigests(sweep)
-        signatures = []
+        signatures: list[bytes] = []
         for i, (claim, key) in enumerate(zip(claims, spending.keys, strict=True)):
+            if key is Key.NONE:
+                continue
             digest = digests.digest(i, claim.script_code, claim.value_sat)
             signatures.append(counts.sign(digest, self._secret(spending.side, key)))
             counts.verify(digest, signatures[-1], self._named_key(spending.side, key), spending.name)
         if not spending.by_wallet:
             return sign_sweep(sweep, claims, signatures)
-        witnesses = [
-            (ecdsa.compact_to_der(rs) + bytes((SigHash.ALL,)), *claim.witness)
-            for rs, claim in zip(signatures, claims, strict=True)
-        ]
+        witnesses: list[tuple[bytes, ...]] = [()]  # of a shared anchor, which is the only one if there is one
+        if signatures:
+            witnesses = [
+                (ecdsa.compact_to_der(rs) + bytes((SigHash.ALL,)), *claim.witness)
+                for rs, claim in zip(signatures, claims, strict=True)
+            ]
         return sweep.with_witnesses([*witnesses, self._coin_witness(spending, digests, len(claims), counts)])
 
     def _second_stage(self, spending: Spending, output: HtlcOutput, fee_sat: int, counts: Counts) -> Transaction:
@@ -176,6 +181,8 @@ class RealClosing:
                 return derive_secret(own.delayed_payment_secret, point)
             case Key.HTLC:
                 return derive_secret(own.htlc_secret, point)
+            case Key.NONE:
+                raise InvariantError(f"channel {self._facts.channel}: what anyone may spend must not be signed for")
             case Key.REVOCATION:
                 # Only who was given the secret of a revoked commitment has it.
                 given = own.received.secret(per_commitment_index(number))
@@ -196,6 +203,8 @@ class RealClosing:
                 return keys.owner_htlc if by_owner else keys.peer_htlc
             case Key.REVOCATION:
                 return keys.revocation
+            case Key.NONE:
+                raise InvariantError(f"channel {self._facts.channel}: what anyone may spend must not name a key")
 
 
 def first_commitment(channel: Channel, facts: ChannelFacts, side: int) -> Commitment:

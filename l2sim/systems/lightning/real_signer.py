@@ -13,6 +13,7 @@ HTLC that crosses them.
 from hashlib import sha256
 from typing import Final
 
+from l2sim.crypto.bitcoin.channel_type import ChannelType
 from l2sim.crypto.bitcoin.closing import ClosingSide, build_closing
 from l2sim.crypto.bitcoin.commitment import Commitment
 from l2sim.crypto.bitcoin.funding import funding_output
@@ -81,7 +82,7 @@ class RealSigner(Signer):
             raise InvariantError(f"the funding transaction of channel {channel} must verify")
         opened = self._make(sides, payment.outpoint(0), [funder_sat * MSAT_PER_SAT, other_sat * MSAT_PER_SAT])
         for owner in (0, 1):
-            self._exchange(opened, owner, 0, self._state.rules.commitment_feerate_sat_per_kw)
+            self._exchange(opened, owner, 0, self._state.feerate_of(channel))
         if not renewal:
             self._channels[channel] = opened
         return payment.txid
@@ -117,7 +118,8 @@ class RealSigner(Signer):
 
     def _make(self, sides: tuple[Side, Side], funding: OutPoint, balances_msat: list[int]) -> Channel:
         dust_sat = max(1, self._state.rules.dust_limit_sat)
-        return Channel(sides, funding, balances_msat, dust_sat, self._to_self_delay_blocks)
+        channel_type = ChannelType(self._state.rules.channel_type)
+        return Channel(sides, funding, balances_msat, dust_sat, self._to_self_delay_blocks, channel_type)
 
     # Onions.
 

@@ -123,11 +123,11 @@ class ChannelState:
         self._rate_index: dict[int, int] = {}
         self._fee_msat: list[list[int]] = []
         self._buffer_msat: list[list[int]] = []
-        self._add_feerate(rules.commitment_feerate_sat_per_kw)
+        self._add_feerate(0 if rules.channel_type == "zero_fee" else rules.commitment_feerate_sat_per_kw)
 
     def _add_feerate(self, rate: int) -> int:
         """Make the tables of one more fee rate; returns its index."""
-        # Without a fee rate the scenario leaves commitment fees out, and the anchors with them.
+        # Without a fee rate commitments cost nothing: they are of that type, or the scenario leaves their fees out.
         anchors_msat = ANCHORS_SAT * MSAT_PER_SAT if rate else 0
         counts = range(2 * self.rules.max_accepted_htlcs + 3)
         self._fee_msat.append([commitment_fee_msat(rate, n) + anchors_msat for n in counts])

@@ -3,13 +3,13 @@
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT, commitment_fee_sat
+from l2sim.crypto.bitcoin.channel_type import commitment_fee_sat
 from l2sim.crypto.bitcoin.commitment import Commitment
 from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.l1.base import Purpose
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.onchain.fee_bumping import Bumper
-from l2sim.systems.lightning.onchain.transactions import ForcedHtlc
+from l2sim.systems.lightning.onchain.transactions import ForcedHtlc, Spending
 
 if TYPE_CHECKING:
     from l2sim.systems.lightning.htlc import Attempt
@@ -93,11 +93,18 @@ class Closing:
         """What each side's wallet added for fees."""
         self.paid_out_sat = [0, 0]
         """What came home to each side."""
-        self.anchors_sat = ANCHOR_SAT * sum(
-            vout is not None for vout in (commitment.owner_anchor_vout, commitment.peer_anchor_vout)
-        )
+        anchors = [
+            commitment.transaction.outputs[vout].value_sat
+            for vout in (commitment.owner_anchor_vout, commitment.peer_anchor_vout)
+            if vout is not None
+        ]
+        self.anchor_sat = max(anchors, default=0)
+        """What one anchor holds."""
+        self.anchors_sat = sum(anchors)
         """Anchors nobody has spent yet."""
         self.child: Bumper | None = None
+        self.first_child: tuple[Spending, bytes, int] | None = None
+        """The child that the commitment was sent with, its id and its fee; None if it was relayed by itself."""
 
     def pay_fee(self, side: int, fee_sat: int, *, from_wallet: bool = False) -> None:
         """A side paid an L1 fee: out of what it took home, or by a coin of its wallet."""

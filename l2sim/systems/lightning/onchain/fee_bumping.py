@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from l2sim.l1.base import Drop, Purpose, Receipt, Refusal
+from l2sim.l1.base import Purpose, Receipt, Refusal
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.l1.bitcoin.fees import fee_sat, vbytes
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
@@ -46,8 +46,8 @@ class Bumper:
     """Sends one wished transaction and raises its fee until it, or what beats it, is in a block.
 
     `make(spending, fee_sat)` makes and signs each version and returns its id. `on_included(receipt, txid, fee_sat)`
-    is called when one is in, `on_lost()` when another transaction has spent what it spends. What the budget does not
-    pay for waits for the market to fall.
+    is called when one is in. What the budget does not pay for waits for the market to fall. `sent` is the id and the
+    fee of a version that is in the mempool already.
     """
 
     def __init__(
@@ -57,18 +57,19 @@ class Bumper:
         most_sat_per_kvb: int,
         make: Callable[[Spending, int], bytes],
         on_included: Callable[[Receipt, bytes, int], object],
-        on_lost: Callable[[], object] | None = None,
+        sent: tuple[bytes, int] | None = None,
     ) -> None:
         self._chain = chain
         self._wish = wish
         self._most = most_sat_per_kvb
         self._make = make
         self._on_included = on_included
-        self._on_lost = on_lost
         self._start_height = chain.height
         self._start_rate: int | None = None
         self._txid: bytes | None = None
         self._fee_sat = 0
+        if sent is not None:
+            self._txid, self._fee_sat = sent
         self._over = False
         self.bids = 0
         """Versions sent so far."""
@@ -138,29 +139,15 @@ class Bumper:
         wish = self._wish
         txid, spending = self._make(wish.spending, fee), wish.spending
         transaction = BitcoinTransaction(
-            txid, spending.weight_wu, fee, wish.purpose, spending.spends, valid_from_height=wish.valid_from_height
+            txid, spending.weight_wu, fee, wish.purpose, spending.spends, spending.version, wish.valid_from_height
         )
-        refusal = self._chain.submit(
-            transaction,
-            lambda receipt: self._included(receipt, txid, fee),
-            self._dropped,
-        )
-        if refusal is None:
+        refusal = self._chain.submit(transaction, lambda receipt: self._included(receipt, txid, fee))
+        if refusal is None:  # if it is replaced or evicted, the next look bids again
             self._txid, self._fee_sat = txid, fee
             self.bids += 1
         elif refusal is Refusal.ALREADY_SPENT:
-            self._lose()
+            self._over = True
 
     def _included(self, receipt: Receipt, txid: bytes, fee: int) -> None:
         self._over = True
         self._on_included(receipt, txid, fee)
-
-    def _dropped(self, reason: Drop) -> None:
-        """Replaced, by itself or by another's claim, or evicted: the next look, if there is one, bids again."""
-        if self._over and reason is Drop.EVICTED:
-            self._lose()
-
-    def _lose(self) -> None:
-        self._over = True
-        if self._on_lost is not None:
-            self._on_lost()

@@ -10,7 +10,7 @@ its child and of HTLC transactions from the wallet of whoever wants them in, of 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT
+from l2sim.crypto.bitcoin.channel_type import ChannelType
 from l2sim.crypto.bitcoin.claims import Claim, to_local_claim, to_remote_claim
 from l2sim.crypto.bitcoin.transaction import OutPoint
 from l2sim.engine import Environment
@@ -145,6 +145,7 @@ class ForceCloses:
             held.feerate_per_kw,
             self.rules.to_self_delay_blocks,
             max(1, state.rules.dust_limit_sat),
+            ChannelType(state.rules.channel_type),
             tuple(forced),
             spare_side(int(self._book.start_balance_msat[channel]), int(state.capacity_msat[channel])),
         )
@@ -187,10 +188,10 @@ class ForceCloses:
         self,
         wish: Wish,
         on_included: Callable[[Receipt, bytes, int], object],
-        on_lost: Callable[[], object] | None = None,
+        sent: tuple[bytes, int] | None = None,
     ) -> Bumper:
-        """Get a transaction into a block at what it takes."""
-        return Bumper(self.chain, wish, self._most_sat_per_kvb, self.version, on_included, on_lost)
+        """Get a transaction into a block at what it takes; `sent` is the version that is under way already."""
+        return Bumper(self.chain, wish, self._most_sat_per_kvb, self.version, on_included, sent=sent)
 
     def _confirmed(self, closing: Closing, receipt: Receipt) -> None:
         """The commitment is in a block: from here on every output is somebody's business."""
@@ -316,10 +317,11 @@ class ForceCloses:
         """A child that the commitment did not need came into a block when all else was home."""
         closing.pay_fee(side, fee, from_wallet=True)
         self._note(closing)
-        self._book.lost_msat[2 * closing.channel + side] -= ANCHOR_SAT * MSAT_PER_SAT
+        anchor_msat = closing.anchor_sat * MSAT_PER_SAT
+        self._book.lost_msat[2 * closing.channel + side] -= anchor_msat
         self.entered_msat += fee * MSAT_PER_SAT
-        self.fees_msat += (fee - ANCHOR_SAT) * MSAT_PER_SAT
-        self.left_msat += ANCHOR_SAT * MSAT_PER_SAT
+        self.fees_msat += fee * MSAT_PER_SAT - anchor_msat
+        self.left_msat += anchor_msat
         if closing.purpose is Purpose.OPERATE:
             self.operator_fees_sat += fee
 

@@ -6,7 +6,7 @@ That is its publisher's, or the other side's where the publisher has too little 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from l2sim.crypto.bitcoin.channel_type import ANCHOR_SAT, ChannelType, commitment_weight_wu
+from l2sim.crypto.bitcoin.channel_type import ChannelType, commitment_weight_wu
 from l2sim.errors import InvariantError
 from l2sim.l1.base import Receipt, Refusal
 from l2sim.l1.bitcoin.fees import fee_sat
@@ -33,9 +33,11 @@ class Publisher:
         if closing.confirmed_height is not None:
             return
         chain, commitment = self._home.chain, closing.commitment
-        weight_wu = commitment_weight_wu(ChannelType.ANCHORS, len(commitment.htlcs))
-        funding = commitment.transaction.inputs[0].outpoint
-        parent = BitcoinTransaction(commitment.txid, weight_wu, commitment.fee_sat, closing.purpose, (funding,))
+        kind = commitment.parameters.channel_type
+        parent = BitcoinTransaction(
+            commitment.txid, commitment_weight_wu(kind, len(commitment.htlcs)), commitment.fee_sat, closing.purpose,
+            (commitment.transaction.inputs[0].outpoint,), kind.transaction_version,
+        )  # fmt: skip
         if not chain.waits(commitment.txid):
             refusal = chain.submit(parent, lambda receipt: self._confirmed(closing, receipt))
             if refusal in (Refusal.FEE_TOO_LOW, Refusal.MEMPOOL_FULL):
@@ -80,8 +82,9 @@ class Publisher:
         home, commitment = self._home, closing.commitment
         rate = home.chain.feerate_sat_per_kvb(home.rules.commitment_target_blocks)
         children = []
+        shared = commitment.parameters.channel_type is ChannelType.ZERO_FEE
         for owner, vout in ((True, commitment.owner_anchor_vout), (False, commitment.peer_anchor_vout)):
-            if vout is not None:
+            if vout is not None or shared:
                 side = closing.side if owner else 1 - closing.side
                 name = f"{home.name}/{'anchor' if owner else 'other anchor'}/{closing.channel}"
                 child = anchor_child(name, closing.channel, side, commitment, owner=owner)
@@ -93,19 +96,23 @@ class Publisher:
 
     def _bid_for_child(self, closing: Closing, parent: BitcoinTransaction) -> Bumper | None:
         """Pay for the commitment by a child, as soon as and as far as the market asks for it."""
-        home, child = self._home, self._child(closing, parent)
+        home = self._home
+        first = closing.first_child
+        child = self._child(closing, parent) if first is None else first[0]
         if child is None:
             return None
         target = home.rules.commitment_target_blocks
         deadline = self._deadline(closing)
         blocks = max(1, min(target, (deadline or NO_HURRY_BLOCKS) - home.chain.height))
-        if fee_sat(parent.weight_wu, home.chain.feerate_sat_per_kvb(blocks)) <= parent.fee_sat:
+        if first is None and fee_sat(parent.weight_wu, home.chain.feerate_sat_per_kvb(blocks)) <= parent.fee_sat:
             return None  # it pays enough by itself for now
         wish = Wish(
             child, self._budget_sat(closing, child.side), closing.purpose, target, deadline_height=deadline,
             parent_wu=parent.weight_wu, parent_fee_sat=parent.fee_sat,
         )  # fmt: skip
-        return home.bump(wish, lambda _, __, fee: self._child_in(closing, child.side, fee))
+        return home.bump(
+            wish, lambda _, __, fee: self._child_in(closing, child.side, fee), sent=None if first is None else first[1:]
+        )
 
     def _publish_with_child(self, closing: Closing, parent: BitcoinTransaction) -> None:
         home, child = self._home, self._child(closing, parent)
@@ -115,17 +122,20 @@ class Publisher:
         fee = fee_sat(parent.weight_wu + child.weight_wu, rate) - parent.fee_sat
         if fee > self._budget_sat(closing, child.side):
             return
-        home.chain.submit_with_child(
+        txid = home.version(child, fee)
+        refusal = home.chain.submit_with_child(
             parent,
-            BitcoinTransaction(home.version(child, fee), child.weight_wu, fee, closing.purpose, child.spends),
+            BitcoinTransaction(txid, child.weight_wu, fee, closing.purpose, child.spends, child.version),
             lambda receipt: self._confirmed(closing, receipt),
             lambda _: self._child_in(closing, child.side, fee),
         )
+        if refusal is None:
+            closing.first_child = child, txid, fee
 
     def _child_in(self, closing: Closing, side: int, fee: int) -> None:
         if closing.finished:
             self._home.late_child(closing, side, fee)
             return
         closing.pay_fee(side, fee, from_wallet=True)
-        closing.anchors_sat -= ANCHOR_SAT
-        closing.paid_out_sat[side] += ANCHOR_SAT
+        closing.anchors_sat -= closing.anchor_sat
+        closing.paid_out_sat[side] += closing.anchor_sat

@@ -16,6 +16,7 @@ from l2sim.crypto.bitcoin.claims import (
     anchor_claim,
     delayed_claim,
     peer_htlc_claim,
+    shared_anchor_claim,
     sweep_weight_wu,
 )
 from l2sim.crypto.bitcoin.commitment import Commitment, CommitmentParameters, CommitmentState, build_commitment
@@ -27,6 +28,8 @@ from l2sim.money import MSAT_PER_SAT
 
 WALLET_INPUT_WU: Final = 272  # a P2WPKH input: 4 x 41 and a witness of 108 (BIP 141)
 WALLET_OUTPUT_WU: Final = 124  # a P2WPKH output: 4 x 31
+SHARED_ANCHOR_CHILD_WU: Final = 4 * (4 + 1 + 41 + 1 + 31 + 4) + 2 + 1
+"""A transaction of one input that needs no witness and one P2WPKH output (BIP 141 byte counts)."""
 WALLET_SCRIPT: Final = p2wpkh(b"\x02" + bytes(32))
 BLOCK_DELAY_OF_ANCHORS: Final = 1  # outputs to the peer wait for a block (BOLT 3, option_anchors)
 
@@ -50,6 +53,7 @@ class ChannelFacts:
     feerate_per_kw: int
     to_self_delay_blocks: int
     dust_limit_sat: int
+    channel_type: ChannelType = ChannelType.ANCHORS
     htlcs: tuple[ForcedHtlc, ...] = ()
     spare_side: int = 0
     """Whose balance is less by what the channel holds beyond whole satoshis, which is in no output."""
@@ -73,7 +77,7 @@ def commitment_of(facts: ChannelFacts, side: int, number: int) -> Commitment:
         htlcs[htlc.side].append(Htlc(htlc.amount_msat, payment_hash, htlc.expiry_blocks))
     funding_sat = (sum(facts.balances_msat) + sum([htlc.amount_msat for htlc in facts.htlcs])) // MSAT_PER_SAT
     parameters = CommitmentParameters(
-        ChannelType.ANCHORS,
+        facts.channel_type,
         OutPoint(facts.funding_txid, 0),
         funding_sat,
         side == 0,
@@ -96,7 +100,9 @@ def commitment_of(facts: ChannelFacts, side: int, number: int) -> Commitment:
 def agreed_balances(facts: ChannelFacts) -> list[int]:
     """Both balances as a commitment says them, the funder's at least what fee and anchors take."""
     outputs = sum([htlc.amount_msat // MSAT_PER_SAT >= facts.dust_limit_sat for htlc in facts.htlcs])
-    cost_sat = commitment_fee_sat(ChannelType.ANCHORS, facts.feerate_per_kw, outputs) + 2 * ANCHOR_SAT
+    cost_sat = commitment_fee_sat(facts.channel_type, facts.feerate_per_kw, outputs)
+    if facts.channel_type is ChannelType.ANCHORS:
+        cost_sat += 2 * ANCHOR_SAT
     balances = list(facts.balances_msat)
     htlcs_msat = sum([htlc.amount_msat for htlc in facts.htlcs])
     balances[facts.spare_side] -= (sum(balances) + htlcs_msat) % MSAT_PER_SAT
@@ -112,6 +118,8 @@ class Key(Enum):
     DELAYED = "delayed"
     HTLC = "htlc"
     REVOCATION = "revocation"
+    NONE = "none"
+    """With none: anyone may spend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +152,14 @@ class Spending:
     @property
     def own_signatures(self) -> int:
         """Signatures that the side makes for each version of it."""
-        return (1 if self.second_stage is not None else len(self.claims)) + self.by_wallet
+        claims = len(self.claims) - self.keys.count(Key.NONE)
+        return (1 if self.second_stage is not None else claims) + self.by_wallet
+
+    @property
+    def version(self) -> int:
+        """The version of the transaction: that of the commitment for what belongs to it, else 2."""
+        of_commitment = self.by_wallet  # its children, and HTLC transactions
+        return self.commitment.parameters.channel_type.transaction_version if of_commitment else 2
 
     @property
     def other_signatures(self) -> int:
@@ -161,17 +176,21 @@ def sweep(
 
 
 def anchor_child(name: str, channel: int, side: int, commitment: Commitment, *, owner: bool) -> Spending:
-    """A side pays for the commitment through its anchor, with a coin of its wallet: who published it, or the other."""
-    claim = anchor_claim(commitment, owner=owner)
-    weight_wu = sweep_weight_wu([claim], [WALLET_SCRIPT]) + WALLET_INPUT_WU
-    return Spending(name, channel, side, commitment, weight_wu, (claim,), (Key.FUNDING,), by_wallet=True)
+    """A side pays for the commitment through an anchor, with a coin of its wallet: who published it, or the other."""
+    if commitment.parameters.channel_type is ChannelType.ZERO_FEE:
+        claim, key = shared_anchor_claim(commitment), Key.NONE
+        weight_wu = WALLET_INPUT_WU + SHARED_ANCHOR_CHILD_WU
+    else:
+        claim, key = anchor_claim(commitment, owner=owner), Key.FUNDING
+        weight_wu = sweep_weight_wu([claim], [WALLET_SCRIPT]) + WALLET_INPUT_WU
+    return Spending(name, channel, side, commitment, weight_wu, (claim,), (key,), by_wallet=True)
 
 
 def second_stage(
     name: str, channel: int, side: int, commitment: Commitment, output: HtlcOutput, preimage: bytes | None
 ) -> Spending:
     """The owner's HTLC transaction, with a coin of its wallet that pays for it, and change."""
-    weight_wu = htlc_weight_wu(ChannelType.ANCHORS, offered=output.offered) + WALLET_INPUT_WU + WALLET_OUTPUT_WU
+    weight_wu = htlc_weight_wu(output.channel_type, offered=output.offered) + WALLET_INPUT_WU + WALLET_OUTPUT_WU
     return Spending(name, channel, side, commitment, weight_wu, by_wallet=True, second_stage=output, preimage=preimage)
 
 
