@@ -30,7 +30,7 @@ def find(graph, settings=None, amount_msat=10**8, own_msat=10**9, learn=None, no
         edges,
         graph.edge_target()[edges].astype(np.int32),
         graph.htlc_min_msat[edges],
-        np.full(len(edges), own_msat, np.int64),
+        np.broadcast_to(own_msat, len(edges)).astype(np.int64),
     )
     searcher = Searcher(table, settings, len(edges))
     limit = fee_limit_msat(settings, amount_msat) if fee_limit is None else fee_limit
@@ -146,3 +146,26 @@ def test_nodes_that_do_not_forward_are_never_in_the_middle():
 def test_the_fee_limit_is_lnds():
     assert fee_limit_msat(payer(), 1_000 * SAT) == 1_000 * SAT
     assert fee_limit_msat(payer(), 1_001 * SAT) == 50_050
+
+
+def test_lnd_takes_parallel_channels_for_one_that_asks_what_the_dearest_asks():
+    channels = [(0, 1, 10**9), (1, 2, 10**9), (1, 2, 4 * 10**8), (1, 2, 10**8), (0, 1, 10**9)]
+    fees, deltas = np.zeros(10, np.int64), np.full(10, 40)
+    fees[[2, 4, 6]] = 1_000, 3_000, 9_000
+    deltas[2] = 144
+    graph = ChannelGraph.from_channels(["n0", "n1", "n2"], channels, base_fee_msat=fees, fee_ppm=0, cltv_delta=deltas)
+    # Of 200 000 sat the last of the three is too small, so that what it asks does not count.
+    route = find(graph, payer(policy="lnd"), amount_msat=2 * 10**8)
+    assert (route.edges, route.fee_msat) == ([0, 4], 3_000)
+    assert route.expiries_blocks[0] - route.expiries_blocks[1] == 144
+    plain = find(graph, payer(policy="cheapest"), amount_msat=2 * 10**8)
+    assert (plain.edges, plain.fee_msat) == ([0, 2], 1_000)
+
+
+def test_lnd_pays_over_the_fullest_of_its_channels_to_a_peer():
+    channels = [(0, 1, 10**9), (0, 1, 3 * 10**9), (0, 1, 2 * 10**9), (1, 2, 10**9)]
+    graph = ChannelGraph.from_channels(["n0", "n1", "n2"], channels)
+    own_msat = np.array([10**9, 3 * 10**9, 2 * 10**9])
+    for estimator in ("apriori", "bimodal"):
+        assert find(graph, payer(policy="lnd", estimator=estimator), own_msat=own_msat).edges == [2, 6]
+    assert find(graph, payer(policy="cheapest"), own_msat=own_msat).edges == [0, 6]

@@ -26,6 +26,7 @@ from l2sim.systems.lightning.policies.terms import (
     attempt_penalty_msat,
 )
 from l2sim.systems.lightning.routing import (
+    ALONE,
     PRUNED_BY_BOUND,
     PRUNED_BY_FEE,
     PRUNED_BY_MINIMUM,
@@ -34,6 +35,7 @@ from l2sim.systems.lightning.routing import (
     Network,
     OwnChannels,
     Query,
+    next_beside,
 )
 
 
@@ -233,6 +235,13 @@ def chain_own(own: OwnChannels, scratch: Scratch, mark: int) -> None:
 
 
 @compiled()
+def fee_msat(base_fee_msat: int, ppm: int, amount_msat: int) -> int:
+    """What forwarding an amount costs (BOLT 7)."""
+    # The product may pass 2**63, its parts do not (amounts are at most MAX_PAYMENT_MSAT).
+    return base_fee_msat + amount_msat // 1_000_000 * ppm + amount_msat % 1_000_000 * ppm // 1_000_000
+
+
+@compiled()
 def start(query: Query, probability: float, scratch: Scratch, mark: int) -> None:
     """Label the payee; `probability` is that of the channel that every route begins with."""
     node = query.payee
@@ -288,7 +297,7 @@ def search(
     record_total, record_weight = scratch.record_total, scratch.record_weight
     facts, now_ns = memory.facts, query.now_ns
     # Columns of a tuple are named once: looking them up in the loops costs more than what is read there.
-    edges_from, source_at, key_at = network.start, network.source, network.key
+    edges_from, source_at, key_at, beside_at = network.start, network.source, network.key, network.beside
     limit_at, minimum_at, capacity_at = network.limit_msat, network.htlc_min_msat, network.capacity_msat
     base_fee_at, ppm_at, delta_at = network.base_fee_msat, network.fee_ppm, network.cltv_delta
     own_minimum_msat, own_limit_msat = own.htlc_min_msat, own.limit_msat
@@ -324,9 +333,8 @@ def search(
                     pruned |= PRUNED_BY_MINIMUM
                 elif amount > own_limit_msat[i]:
                     pruned |= PRUNED_BY_OWN_FUNDS
-                else:
+                elif first < 0 or own_limit_msat[i] > own_limit_msat[first]:
                     first = i
-                    break
                 i = own_next[i]
             if first >= 0:
                 last = node
@@ -362,19 +370,37 @@ def search(
             least = least_better if better_at[source] == mark else least_cost
             if least > bound or (seen[source] == mark and cost[source] <= least):
                 continue
-            if amount > limit_at[e]:
-                continue
-            if amount < minimum_at[e]:
-                pruned |= PRUNED_BY_MINIMUM
-                continue
-            ppm = ppm_at[e]
-            # The product may pass 2**63, its parts do not (amounts are at most MAX_PAYMENT_MSAT).
-            fee = base_fee_at[e] + amount // 1_000_000 * ppm + amount % 1_000_000 * ppm // 1_000_000
+            link = beside_at[e]
+            if link < ALONE:
+                continue  # taken together with one before
+            edge, fee, delta, capacity = e, np.int64(-1), delta_at[e], capacity_at[e]
+            if link == ALONE:
+                if amount > limit_at[e]:
+                    continue
+                if amount < minimum_at[e]:
+                    pruned |= PRUNED_BY_MINIMUM
+                    continue
+                fee = fee_msat(base_fee_at[e], ppm_at[e], amount)
+            else:
+                delta, capacity = np.int64(0), np.int64(0)
+                other = e
+                while other >= 0:
+                    if amount <= limit_at[other]:
+                        if amount < minimum_at[other]:
+                            pruned |= PRUNED_BY_MINIMUM
+                        else:
+                            asked = fee_msat(base_fee_at[other], ppm_at[other], amount)
+                            if asked > fee:
+                                edge, fee = other, asked
+                            delta = max(delta, delta_at[other])
+                            capacity = max(capacity, capacity_at[other])
+                    other = next_beside(beside_at[other])
+                if fee < 0:
+                    continue
             sent = amount + fee
             if sent > max_amount_msat:
                 pruned |= PRUNED_BY_FEE
                 continue
-            delta = delta_at[e]
             expiry = expiry_blocks[node] + delta
             if expiry > max_cltv_blocks:
                 continue
@@ -383,7 +409,6 @@ def search(
             weight = weight_msat[node] + fee + risk_cost
             chance = usual_chance
             penalty = usual_penalty
-            capacity = capacity_at[e]
             if known_at[source] == mark:
                 j = row_of[key_at[e]]
                 if j >= 0 and amount <= facts[j, SUCCESS_MSAT]:
@@ -420,7 +445,7 @@ def search(
             expiry_blocks[source] = expiry
             hops[source] = hops[node] + 1
             probability[source] = chance
-            via[source] = e
+            via[source] = edge
             toward[source] = node
             if own_seen[source] != mark:
                 if best_own > 0.0:

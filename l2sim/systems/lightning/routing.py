@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba.extending import register_jitable
 
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.graph import ChannelGraph
@@ -46,6 +47,8 @@ class Network(NamedTuple):
     limit_msat: Int64s
     capacity_msat: Int64s
     key: Int32s
+    beside: Int32s
+    """Edges with the same two ends: see `next_beside`. `ALONE` for those that have none."""
     out_start: Int32s
     """The targets of the edges from node v are `out_target[out_start[v]]` to `out_target[out_start[v + 1] - 1]`."""
     out_target: Int32s
@@ -108,6 +111,20 @@ class Route(NamedTuple):
         return self.amounts_msat[0] - self.amounts_msat[-1]
 
 
+ALONE: Final = -1
+LAST: Final = -2
+
+
+@register_jitable
+def next_beside(link: int) -> int:
+    """From what `Network.beside` says of an edge, the position of the next with the same ends, or -1.
+
+    The first of them says it as it is; the others, which a search that takes them all together passes over, as -3
+    minus the position, the last as `LAST`.
+    """
+    return link if link >= 0 else -1 if link >= LAST else -3 - link
+
+
 class RememberedBy(Enum):
     """What payers' results are about."""
 
@@ -147,6 +164,7 @@ class RoutingTable:
             limit_msat=limit[kept].astype(np.int64),
             capacity_msat=graph.edge_capacity_msat()[kept].astype(np.int64),
             key=_keys(remembered_by, graph, kept),
+            beside=_beside(source[kept], target[kept]),
             out_start=np.concatenate(([0], np.cumsum(np.bincount(source[kept], minlength=graph.node_count)))).astype(
                 np.int32
             ),
@@ -222,6 +240,22 @@ def _neighbours(graph: ChannelGraph) -> Int64s:
     pairs = np.unique(low.astype(np.int64) * graph.node_count + high)
     ends = np.concatenate((pairs // graph.node_count, pairs % graph.node_count))
     return np.bincount(ends, minlength=graph.node_count).astype(np.int64)
+
+
+def _beside(source: Int32s, target: Int32s) -> Int32s:
+    """`Network.beside` for edges with these ends, in the order of their positions."""
+    if len(source) == 0:
+        return np.empty(0, np.int32)
+    order = np.lexsort((source, target))  # stable: in order of position where both are equal
+    same = (source[order][1:] == source[order][:-1]) & (target[order][1:] == target[order][:-1])
+    links = np.full(len(order), ALONE, np.int32)
+    follows = np.concatenate(([False], same))
+    followed = np.concatenate((same, [False]))
+    following = np.append(order[1:], 0)
+    links[order[followed & ~follows]] = following[followed & ~follows]
+    links[order[followed & follows]] = -3 - following[followed & follows]
+    links[order[follows & ~followed]] = LAST
+    return links
 
 
 def _keys(remembered_by: RememberedBy, graph: ChannelGraph, edges: npt.NDArray[np.intp]) -> Int32s:

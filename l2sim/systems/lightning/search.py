@@ -23,6 +23,7 @@ from l2sim.systems.lightning.policies import kernels as any_policy
 from l2sim.systems.lightning.policies.choice import Chooser
 from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms, attempt_penalty_msat
 from l2sim.systems.lightning.routing import (
+    ALONE,
     PRUNED_BY_BOUND,
     PRUNED_BY_FEE,
     PRUNED_BY_MINIMUM,
@@ -33,6 +34,7 @@ from l2sim.systems.lightning.routing import (
     Query,
     Route,
     RoutingTable,
+    next_beside,
 )
 
 NOBODY: Final = np.empty(0, np.int32)
@@ -187,6 +189,11 @@ def search_reference(
         base_msat, ppm = int(network.inbound_base_msat[edge]), int(network.inbound_ppm[edge])
         return max(inbound_fee_msat(base_msat, ppm, labels[node].amount_msat), -labels[node].fee_msat)
 
+    def fuller(i: int, best: Route) -> bool:
+        """Whether the payer's channel i leads where the best route's first does, and could send more."""
+        j = int(np.flatnonzero(own.edge == best.edges[0])[0])
+        return bool(own.target[i] == own.target[j] and own.limit_msat[i] > own.limit_msat[j])
+
     while heap and (best is None or heap[0][0] < best.cost):
         _, node = heapq.heappop(heap)
         if node in done:
@@ -203,34 +210,40 @@ def search_reference(
                 pruned |= PRUNED_BY_OWN_FUNDS
             elif amount > query.amount_msat + query.fee_limit_msat:
                 pruned |= PRUNED_BY_FEE
-            elif best is None or cost < best.cost:
+            elif best is None or cost < best.cost or (terms.together and cost == best.cost and fuller(i, best)):
                 best = _route(labels, node, int(own.edge[i]), amount, query.payee)._replace(cost=cost)
         if label.hops + 2 > query.max_hops:
             continue
         for e in range(int(network.start[node]), int(network.start[node + 1])):
             source = int(network.source[e])
-            if source in done or source == query.payer:
+            if source in done or source == query.payer or (terms.together and network.beside[e] < ALONE):
                 continue
-            inbound_fee = charged_inbound_msat(node, int(network.edge[e]))
-            amount = label.amount_msat + inbound_fee
-            if amount > network.limit_msat[e]:
+            taking = []
+            for other in _beside(network, e) if terms.together else [e]:
+                inbound_fee = charged_inbound_msat(node, int(network.edge[other]))
+                amount = label.amount_msat + inbound_fee
+                if amount > network.limit_msat[other]:
+                    continue
+                if amount < network.htlc_min_msat[other]:
+                    pruned |= PRUNED_BY_MINIMUM
+                    continue
+                fee = int(network.base_fee_msat[other]) + amount * int(network.fee_ppm[other]) // 1_000_000
+                taking.append((other, amount, inbound_fee, fee))
+            if not taking:
                 continue
-            if amount < network.htlc_min_msat[e]:
-                pruned |= PRUNED_BY_MINIMUM
-                continue
-            fee = int(network.base_fee_msat[e]) + amount * int(network.fee_ppm[e]) // 1_000_000
+            at, amount, inbound_fee, fee = max(taking, key=lambda one: one[2] + one[3])  # the first of equals
             sent = amount + fee
             if sent > query.amount_msat + query.fee_limit_msat:
                 pruned |= PRUNED_BY_FEE
                 continue
-            delta = int(network.cltv_delta[e])
+            delta = max(int(network.cltv_delta[one[0]]) for one in taking)
+            capacity = max(int(network.capacity_msat[one[0]]) for one in taking)
             expiry = label.expiry_blocks + delta
             if expiry > query.max_cltv_blocks:
                 continue
             hop = Hop(
-                query.now_ns, amount, max(0, fee + inbound_fee), int(network.base_fee_msat[e]),
-                int(network.fee_ppm[e]), delta, int(network.capacity_msat[e]), int(network.limit_msat[e]),
-                int(network.edge[e]) & 1,
+                query.now_ns, amount, max(0, fee + inbound_fee), int(network.base_fee_msat[at]),
+                int(network.fee_ppm[at]), delta, capacity, int(network.limit_msat[at]), int(network.edge[at]) & 1,
             )  # fmt: skip
             known = Known(memory.facts, row_of.get(int(network.key[e]), -1), first_of.get(source, -1), following)
             added, chance = hop_cost(terms, hop, known)
@@ -242,10 +255,19 @@ def search_reference(
             if terms.attempt_cost_msat:
                 cost += attempt_penalty_msat(terms.attempt_cost_msat, probability) - terms.attempt_cost_msat
             if source not in labels or cost < labels[source].cost:
-                edge = int(network.edge[e])
+                edge = int(network.edge[at])
                 labels[source] = _Label(cost, weight, sent, expiry, label.hops + 1, probability, edge, node, fee)
                 heapq.heappush(heap, (cost, source))
     return best, pruned
+
+
+def _beside(network: Network, e: int) -> list[int]:
+    """The positions of all edges with the ends of the one at e, which is the first of them."""
+    found = []
+    while e >= 0:
+        found.append(e)
+        e = next_beside(int(network.beside[e]))
+    return found
 
 
 def _route(labels: dict[int, _Label], node: int, first_edge: int, first_msat: int, payee: int) -> Route:

@@ -143,6 +143,7 @@ def _lnd(settings: LndPayer, amount_msat: int) -> Terms:
         int(Rule.LND if settings.estimator == "apriori" else Rule.LND_BIMODAL),
         attempt_cost_msat=lnd_attempt_cost_msat(settings, amount_msat),
         min_probability=settings.min_probability,
+        together=1,
         own_probability=KNOWN_SUCCESS if settings.estimator == "apriori" else 1.0,
         inbound=1,
         risk_numerator=settings.risk_factor_billionths,

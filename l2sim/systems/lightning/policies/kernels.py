@@ -8,10 +8,21 @@ import numpy as np
 from l2sim.systems.lightning import inbound
 from l2sim.systems.lightning.compiled import compiled
 from l2sim.systems.lightning.inbound import inbound_fee_msat
-from l2sim.systems.lightning.kernels import Scratch, chain_own, follow, forget, pop, push, remember, start
+from l2sim.systems.lightning.kernels import (
+    Scratch,
+    chain_own,
+    fee_msat,
+    follow,
+    forget,
+    pop,
+    push,
+    remember,
+    start,
+)
 from l2sim.systems.lightning.policies import cheapest, cln, eclair, ldk, lnd, lnd_bimodal, terms, uniform
 from l2sim.systems.lightning.policies.terms import Hop, Known, Rule, Terms, attempt_penalty_msat
 from l2sim.systems.lightning.routing import (
+    ALONE,
     PRUNED_BY_FEE,
     PRUNED_BY_MINIMUM,
     PRUNED_BY_OWN_FUNDS,
@@ -19,6 +30,7 @@ from l2sim.systems.lightning.routing import (
     Network,
     OwnChannels,
     Query,
+    next_beside,
 )
 
 SOURCES = (cheapest, cln, eclair, inbound, ldk, lnd, lnd_bimodal, terms, uniform)
@@ -73,6 +85,7 @@ def search(
     The route's edges, amounts and expiries are left in `scratch.route_*`. See `search.search_reference`.
     """
     seen, done, cost = scratch.seen, scratch.done, scratch.cost
+    together = terms.together != 0
     with_inbound = terms.inbound != 0 and len(network.inbound_ppm) > 0
     pruned = 0
     max_amount_msat = query.amount_msat + query.fee_limit_msat
@@ -105,9 +118,11 @@ def search(
                     pruned |= PRUNED_BY_OWN_FUNDS
                 elif amount > max_amount_msat:
                     pruned |= PRUNED_BY_FEE
-                elif cost[node] + max(0, amount - received) < least_cost:
-                    least_cost = cost[node] + max(0, amount - received)
-                    first, last, first_msat = i, node, amount
+                else:
+                    whole_cost = cost[node] + max(0, amount - received)
+                    fuller = first >= 0 and last == node and own.limit_msat[i] > own.limit_msat[first]
+                    if whole_cost < least_cost or (together and fuller and whole_cost == least_cost):
+                        least_cost, first, last, first_msat = whole_cost, i, node, amount
                 i = scratch.own_next[i]
             if least_cost <= cost[node]:
                 break
@@ -115,33 +130,41 @@ def search(
             continue
         for e in range(network.start[node], network.start[node + 1]):
             source = network.source[e]
-            if done[source] == mark or source == query.payer:
+            link = network.beside[e]
+            if done[source] == mark or source == query.payer or (together and link < ALONE):
                 continue
-            amount, inbound_fee = received, np.int64(0)
-            if asks_inbound:
-                inbound_fee = charged_inbound_msat(network, network.edge[e], received, scratch.fee_msat[node])
-                amount += inbound_fee
-            if amount > network.limit_msat[e]:
+            # Of those taken together the dearest counts, with the longest delay and the largest capacity.
+            edge, amount, inbound_fee, fee = e, received, 0, -1
+            delta, capacity, other = 0, 0, e
+            while other >= 0:
+                this, this_inbound = received, 0
+                if asks_inbound:
+                    this_inbound = charged_inbound_msat(network, network.edge[other], received, scratch.fee_msat[node])
+                    this += this_inbound
+                if this < network.htlc_min_msat[other]:
+                    if this <= network.limit_msat[other]:
+                        pruned |= PRUNED_BY_MINIMUM
+                elif this <= network.limit_msat[other]:
+                    this_fee = fee_msat(network.base_fee_msat[other], network.fee_ppm[other], this)
+                    if fee < 0 or this_fee + this_inbound > fee + inbound_fee:
+                        edge, amount, inbound_fee, fee = other, this, this_inbound, this_fee
+                    delta = max(delta, network.cltv_delta[other])
+                    capacity = max(capacity, network.capacity_msat[other])
+                other = next_beside(network.beside[other]) if together else -1
+            if fee < 0:
                 continue
-            if amount < network.htlc_min_msat[e]:
-                pruned |= PRUNED_BY_MINIMUM
-                continue
-            ppm = network.fee_ppm[e]
-            # The product may pass 2**63, its parts do not (amounts are at most MAX_PAYMENT_MSAT).
-            fee = network.base_fee_msat[e] + amount // 1_000_000 * ppm + amount % 1_000_000 * ppm // 1_000_000
             sent = amount + fee
             if sent > max_amount_msat:
                 pruned |= PRUNED_BY_FEE
                 continue
-            delta = network.cltv_delta[e]
             expiry = scratch.expiry_blocks[node] + delta
             if expiry > query.max_cltv_blocks:
                 continue
             row = scratch.row_of[network.key[e]]
             first_row = scratch.first_row[source] if scratch.known_at[source] == mark else -1
             hop = Hop(
-                query.now_ns, amount, max(0, fee + inbound_fee), network.base_fee_msat[e], ppm, delta,
-                network.capacity_msat[e], network.limit_msat[e], network.edge[e] & 1,
+                query.now_ns, amount, max(0, fee + inbound_fee), network.base_fee_msat[edge], network.fee_ppm[edge],
+                delta, capacity, network.limit_msat[edge], network.edge[edge] & 1,
             )  # fmt: skip
             added, chance = hop_cost(terms, hop, Known(memory.facts, row, first_row, scratch.next_row))
             chance *= scratch.probability[node]
@@ -161,7 +184,7 @@ def search(
             scratch.expiry_blocks[source] = expiry
             scratch.hops[source] = scratch.hops[node] + 1
             scratch.probability[source] = chance
-            scratch.via[source] = e
+            scratch.via[source] = edge
             scratch.toward[source] = node
             size = push(scratch.heap_cost, scratch.heap_node, size, new_cost, source)
     forget(memory, remembered, scratch)

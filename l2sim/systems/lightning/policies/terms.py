@@ -62,6 +62,9 @@ class Terms(NamedTuple):
     saturation_power: int = 0
     own_probability: float = 1.0
     """With what probability the payer's own channel is thought to work, whichever it takes."""
+    together: int = 0
+    """1 to take all edges from one node to another for one, that asks for what the dearest of them asks (LND: over
+    which of them its source forwards is its own affair)."""
     inbound: int = 0
     """1 to reckon with inbound fees, 0 to know nothing of them."""
 
