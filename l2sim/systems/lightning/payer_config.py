@@ -283,7 +283,7 @@ class EclairPayer(PayerBase):
     min_fee_limit_sat: int = Field(21, ge=0, le=10**12)
     """The fee limit is never below this."""
     max_hops: int = Field(6, ge=1, le=20)
-    """Channels of a route at most (eclair's first choice; it then allows more)."""
+    """Channels of a route at most. eclair searches again with 20 where that finds nothing, which payers here do not."""
 
     @property
     def listens(self) -> bool:

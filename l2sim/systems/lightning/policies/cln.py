@@ -8,8 +8,8 @@ no number of attempts, only 60 s. A channel that could not carry an amount is kn
 an hour, one that refused for another reason is left out by that payment only.
 
 Different from Core Lightning: nobody sets biases, reserves or layers of his own; the medians are reckoned once for all
-amounts with the same first two digits; a payment that needs more parts than it may have is tried with the largest of
-them, and not without the limit.
+amounts with the same first two digits; no part is smaller than `min_part_sat`; a payment that needs more parts than it
+may have is tried with the largest of them, and not without the limit.
 """
 
 import math

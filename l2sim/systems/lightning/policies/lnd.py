@@ -5,9 +5,9 @@ nodes. A route's cost is fees + price of locked money + attempt cost / probabili
 with 0.95, whatever is known of it: it has what its balance says, and refusals of one's own are not remembered. Nodes'
 inbound fees count with their outbound ones, never less than nothing together, and parallel channels that take an amount
 count for one that asks what the dearest asks and the longest delay, for which of them carries it is their node's affair
-(routing/unified_edges.go); of the payer's own to a peer the fullest is taken. The search
-compiled for this policy alone, which is the default, is `lightning.kernels`; the general one gives the same with `hop`,
-and takes its place where there are inbound fees.
+(routing/unified_edges.go); of the payer's own to a peer the fullest is taken. The search compiled for this policy
+alone, which is the default, is `lightning.kernels`; the general one gives the same with `hop`, and takes its place
+where there are inbound fees.
 """
 
 import math
