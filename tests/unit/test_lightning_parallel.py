@@ -22,7 +22,7 @@ def parallel(*left_sat, fee_ppm=(1, 1, 1)):
 
 def paid(graph, forwarding, count=1, amount_msat=500_000 * SAT, **changes):
     rows = [(20.0 * i, 0, 2, amount_msat) for i in range(count)]
-    payer = {"policy": "lnd", "max_attempts": 1, "multipath": {"parts": 1}}
+    payer = {"policy": changes.pop("policy", "lnd"), "max_attempts": 1, "multipath": {"parts": 1}}
     crypto = changes.pop("crypto", "modelled")
     config = settings(nodes={"forwarding": forwarding}, payer=payer, **changes)
     return run_payments(on_graph(graph, rows, config, crypto=crypto))
@@ -59,12 +59,14 @@ def test_any_spreads_htlcs_and_fullest_evens_balances_out():
 
 
 def test_each_channel_asks_for_its_own_fee_and_fullest_looks_at_equal_ones_only():
-    # The payer names the cheap channel and pays no more than it asks for.
+    # The payer names the cheap channel and pays no more than it asks for; LND's pays what any of them asks for.
     cheap_is_dry = parallel(0, 10**6, 10**6, fee_ppm=(1, 500, 500))
-    refused = paid(cheap_is_dry, "any").world.recorder.payments
+    refused = paid(cheap_is_dry, "any", policy="cheapest").world.recorder.payments
     assert refused.failure_code.tolist() == [FailureCode.TEMPORARY_CHANNEL_FAILURE]
+    assert outcomes(paid(cheap_is_dry, "any")) == [Outcome.COMPLETED]
     dear_is_fuller = parallel(10**6, 2 * 10**6, 800_000, fee_ppm=(1, 100, 1))
-    assert sent_over(paid(dear_is_fuller, "fullest")) == [1, 0, 0]
+    assert sent_over(paid(dear_is_fuller, "fullest", policy="cheapest")) == [1, 0, 0]
+    assert sent_over(paid(dear_is_fuller, "fullest")) == [0, 1, 0]
 
 
 def test_without_any_that_takes_it_the_named_ones_failure_comes_back():
