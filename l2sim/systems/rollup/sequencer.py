@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from l2sim.crypto.work import Work
 from l2sim.engine import Call, Server, ns
@@ -30,8 +29,7 @@ from l2sim.systems.rollup.transactions import (
     batch_of,
     select,
 )
-
-Indices = npt.NDArray[np.int64]
+from l2sim.systems.rollup.waiting import Indices, WaitingPayments
 
 OUTCOME_OF_VERDICT: Final = np.zeros(4, np.uint8)
 OUTCOME_OF_VERDICT[DONE] = Outcome.COMPLETED
@@ -81,10 +79,7 @@ class Sequencer:
         self._maker = BlockMaker(world, chain, accounts, self.wallets, self._block_ns, self._withdrawal_l2_gas, work)
         self._cpu = Server(world.environment)
         self._record = world.recorder.payments
-        self._arrivals_ns: Indices = np.empty(0, np.int64)
-        self._arrived = 0
-        self._queue: deque[Indices] = deque()
-        self._waiting = 0
+        self._waiting = WaitingPayments(self._config.mempool_limit)
         self._leavers: deque[tuple[int, int]] = deque()
         self._next: Call | None = None
         self._next_ns = 0
@@ -133,11 +128,10 @@ class Sequencer:
         if now >= end_ns or through_l1 is None:
             return
         self._take_arrivals(now)
-        waiting = np.concatenate([np.empty(0, np.int64), *self._queue])
+        waiting = self._waiting.all()
         late = self._record.submitted_ns[waiting] + through_l1.patience_ns <= now
         if late.any():
-            rest = waiting[~late]
-            self._queue, self._waiting = deque([rest] if len(rest) else []), len(rest)
+            self._waiting.keep(waiting[~late])
             for payment in waiting[late].tolist():
                 through_l1.send(payment)
         self._world.environment.call_in(ns(self._chain.config.slot_s), self._lose_patience, end_ns)
@@ -180,20 +174,16 @@ class Sequencer:
         refused = self._refusals is not None and not self._refusals.idle
         forced = self._forced or (self._through_l1 is not None and self._through_l1.going)
         waiting = self._waiting or self._leavers or self._unconfirmed or self._parts or refused or forced
-        return not (waiting or self._arrived < len(self._arrivals_ns))
+        return not waiting and self._waiting.next_ns is None
 
     def stop(self) -> None:
         """Make no block and confirm nothing any more, for good: what waits and what is to come is dropped."""
         self._stopped = True
         if self._next is not None:
             self._next.cancel()
-        waiting = [*self._queue, np.arange(self._arrived, len(self._arrivals_ns))]
+        self._drop(self._waiting.give_up())
         if self._refusals is not None:
-            waiting.append(self._refusals.give_up())
-        for payments in waiting:
-            self._drop(payments)
-        self._queue.clear()
-        self._waiting, self._arrived = 0, len(self._arrivals_ns)
+            self._drop(self._refusals.give_up())
         self._parts = []
 
     def _drop(self, payments: Indices) -> None:
@@ -202,7 +192,7 @@ class Sequencer:
 
     def follow(self, arrivals_ns: Indices) -> None:
         """Take payment i at `arrivals_ns[i]`; the times never fall. Called at most once."""
-        self._arrivals_ns = arrivals_ns
+        self._waiting.follow(arrivals_ns)
         self._wake()
 
     def submit(self, payment: int) -> None:
@@ -243,8 +233,8 @@ class Sequencer:
             return
         if self._waiting or self._leavers or self._forced or self._parts:
             due_ns = now
-        elif self._arrived < len(self._arrivals_ns):
-            due_ns = max(now, int(self._arrivals_ns[self._arrived]))
+        elif (next_ns := self._waiting.next_ns) is not None:
+            due_ns = max(now, next_ns)
         else:
             return
         due_ns = self._outages.after(max(due_ns, self._cpu.free_at_ns - self._block_ns))
@@ -262,19 +252,14 @@ class Sequencer:
         self._admit(payments if self._refusals is None else self._refusals.pass_on(payments))
 
     def _admit(self, payments: Indices) -> None:
-        room = 0 if self._stopped else self._config.mempool_limit - self._waiting
-        if len(payments) > room:
-            self._drop(payments[room:])
-            payments = payments[:room]
-        if len(payments):
-            self._queue.append(payments)
-            self._waiting += len(payments)
+        dropped = payments if self._stopped else self._waiting.admit(payments)
+        if len(dropped):
+            self._drop(dropped)
 
     def _take_arrivals(self, now_ns: int) -> None:
-        arrived = int(np.searchsorted(self._arrivals_ns, now_ns, side="right"))
-        if arrived > self._arrived:
-            self._enqueue(np.arange(self._arrived, arrived))
-            self._arrived = arrived
+        arrived = self._waiting.arrive(now_ns)
+        if len(arrived):
+            self._enqueue(arrived)
 
     def _make_block(self) -> None:
         now = self._world.environment.now
@@ -366,10 +351,9 @@ class Sequencer:
         return limit - done * TRANSFER_L2_GAS, made
 
     def _make_metered(self, metered: Metered, limit: int) -> tuple[int, Made | None]:
-        waiting = metered.order(np.concatenate([np.empty(0, np.int64), *self._queue]))
+        waiting = metered.order(self._waiting.all())
         parts, rest = metered.execute(waiting, limit, self._l1_prices())
-        self._queue = deque([rest] if len(rest) else [])
-        self._waiting = len(rest)
+        self._waiting.keep(rest)
         if not parts:
             return limit, None
         verdicts = np.concatenate([part.verdicts for part in parts])
@@ -393,8 +377,9 @@ class Sequencer:
         """Execute what waits, in order, up to that gas."""
         workload, prices = self._world.workload, self._world.prices
         room = limit // TRANSFER_L2_GAS
-        while self._queue and room:
-            payments = self._queue.popleft()
+        if not room:
+            return
+        for payments in self._waiting.runs():
             amounts = amounts_in_wei(workload.amount_msat[payments], prices)
             if self._few_digits:
                 amounts = packable_amounts(*amounts)
@@ -402,11 +387,11 @@ class Sequencer:
                 workload.payer[payments], workload.payee[payments], amounts, fee_wei, room
             )
             count = len(verdicts)
-            if count < len(payments):
-                self._queue.appendleft(payments[count:])
-            self._waiting -= count
+            self._waiting.put_back(payments[count:])
             room -= int(np.count_nonzero(verdicts == DONE))
             yield Taken(payments[:count], verdicts, nonces, (amounts[0][:count], amounts[1][:count]))
+            if not room:
+                return
 
     def _execute_withdrawals(self, gas: int) -> list[Leaver]:
         """Withdraw for those who wait for it, up to that gas: user, amount in wei and nonce of each."""
