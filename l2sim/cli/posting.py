@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from l2sim.cli.options import PATH, force_option, set_option
-from l2sim.errors import InputError, ResultsError
+from l2sim.errors import InputError
 
 if TYPE_CHECKING:
     from l2sim.experiment.posting import Posted, Recording, Step
 
+TABLE_FILE = "posting.csv"
+"""What marks a folder of this command's."""
 TABLE_WIDTH = 128
 """Columns that the table takes, however narrow the terminal says it is."""
 DELAYS_S = (60, 300, 1_800, 7_200, 21_600)
@@ -69,8 +71,9 @@ def posting(
 
     chosen = load_scenario(scenario, overrides)
     folder = out if out is not None else Path("posting") / chosen.name
-    if folder.exists() and not force:
-        raise ResultsError(f"{folder}: exists already; choose another name, or --force to replace what is in it")
+    from l2sim.results.partial import refuse_existing
+
+    refuse_existing(folder, force, TABLE_FILE)
     from l2sim.experiment.posting import Explorer, default_durations, default_prices, record_blocks
     from l2sim.report.posting_figure import posting_figure
 
@@ -88,7 +91,7 @@ def posting(
     title = (
         f"{chosen.name}, {recording.name}: {len(explorer.times):,} transactions in {len(recording.blocks):,} L2 blocks"
     )
-    _write(folder, rows, posting_figure(rows, title))
+    _write(folder, rows, posting_figure(rows, title), force)
     if not quiet:
         _print(found, list(paths), title, sharing)
     click.echo(str(folder))
@@ -157,20 +160,24 @@ def _rows(found: "list[Posted]") -> Any:
     return table_rows(found)
 
 
-def _write(folder: Path, rows: list[dict[str, Any]], figure: Any) -> None:
+def _write(folder: Path, rows: list[dict[str, Any]], figure: Any, force: bool) -> None:
     import csv
     import io
 
     from l2sim.report.style import png, svg
+    from l2sim.results.partial import write_folder
 
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "posting.csv").write_text(text.getvalue(), encoding="utf-8", newline="")
-    (folder / "posting.svg").write_text(svg(figure), encoding="utf-8")
-    (folder / "posting.png").write_bytes(png(figure))
+
+    def fill(place: Path) -> None:
+        (place / TABLE_FILE).write_text(text.getvalue(), encoding="utf-8", newline="")
+        (place / "posting.svg").write_text(svg(figure), encoding="utf-8")
+        (place / "posting.png").write_bytes(png(figure))
+
+    write_folder(folder, fill, force=force, mark=TABLE_FILE)
 
 
 def _print(found: "list[Posted]", paths: list[str], title: str, sharing: int) -> None:

@@ -48,6 +48,8 @@ GIVE_UP_NS = 6 * 3_600 * NS_PER_S
 """How long after the last block a replay waits for the last batch."""
 
 Times = npt.NDArray[np.int64]
+Seen = dict[tuple[int, int, tuple[int, ...]], tuple[bytes, int]]
+"""Packed runs of blocks: the first block, how many, and what else their bytes depend on."""
 Step = Callable[[int, int], None]
 """Told how many points are done, and of how many."""
 
@@ -171,15 +173,16 @@ def record_blocks(scenario: "Scenario", system: str | None = None) -> Recording:
 class Remembering(BatchFormat):
     """A form of batch that compresses a run of blocks only once, however often it is asked to."""
 
-    def __init__(
-        self, form: BatchFormat, numbers: Mapping[int, int], seen: dict[tuple[int, int], tuple[bytes, int]]
-    ) -> None:
+    def __init__(self, form: BatchFormat, numbers: Mapping[int, int], seen: "Seen") -> None:
         """`numbers` gives each block's place by its identity; `seen` is shared by all replays."""
         self._form = form
         self._numbers = numbers
         self._seen = seen
         self.blob_bytes = form.blob_bytes
         self.in_channels = form.in_channels
+        self.by_division = form.by_division
+        self._ends: tuple[int, ...] = ()
+        """Last blocks of the batches before, where the bytes depend on them."""
         self.encode_blob = form.encode_blob
 
     def size(self, block: L2Block) -> int:
@@ -196,7 +199,7 @@ class Remembering(BatchFormat):
 
     def pack(self, blocks: Sequence[L2Block]) -> tuple[bytes, int]:
         """As the form has it, from memory if these blocks were packed before."""
-        key = (self._numbers[id(blocks[0])], len(blocks))
+        key = (self._numbers[id(blocks[0])], len(blocks), self._ends)
         if key not in self._seen:
             self._seen[key] = self._form.pack(blocks)
         return self._seen[key]
@@ -219,6 +222,8 @@ class Remembering(BatchFormat):
 
     def posted(self, blocks: Sequence[L2Block]) -> None:
         """As the form has it."""
+        if self.by_division:
+            self._ends = (*self._ends, self._numbers[id(blocks[-1])])
         self._form.posted(blocks)
 
 
@@ -230,7 +235,7 @@ class Explorer:
         self._recording = recording
         self._sharing = sharing
         self._numbers = {id(block): number for number, (_, block) in enumerate(recording.blocks)}
-        self._seen: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self._seen: Seen = {}
         self.times: Times = np.repeat(
             np.array([time_ns for time_ns, _ in recording.blocks], np.int64),
             [len(block.transactions) for _, block in recording.blocks],

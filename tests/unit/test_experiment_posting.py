@@ -39,6 +39,20 @@ def test_what_is_posted_again_is_what_a_run_posts(name: str) -> None:
     assert posted.bytes_per_transaction == pytest.approx(sum(sizes) / sum(payments))
 
 
+def test_bytes_that_depend_on_earlier_batches_are_those_of_each_settings_own() -> None:
+    """Starknet's short names are given batch by batch: what was packed at one channel duration is not another's."""
+    settings = ("systems.state_diffs.batcher.format=starknet", "workload.arrivals.rate_per_s=0.2")
+    chosen = scenario(*settings).only(["state_diffs"])
+    recording = record_blocks(chosen)
+    explorer = Explorer(recording)
+    points = [Point("now", duration_s, 6, "blob") for duration_s in (3.0, 7.0)]
+    together = [explorer.post(point, recording.chain) for point in points]
+    for point, outcome in zip(points, together, strict=True):
+        alone = Explorer(recording)
+        assert alone.post(point, recording.chain) == outcome
+        assert all(explorer._seen[key] == packed for key, packed in alone._seen.items())
+
+
 def test_costs_are_those_of_the_blobs_and_the_gas() -> None:
     recording = record_blocks(scenario())
     quiet = {"background.gas_load": 0, "background.blob_share": 0, "initial_base_fee_wei": 7,
@@ -127,7 +141,22 @@ def test_the_command_leaves_a_table_and_a_figure(tmp_path: Path) -> None:
     assert (out / "posting.png").read_bytes()[:4] == b"\x89PNG"
     assert "<svg" in (out / "posting.svg").read_text()
     again = CliRunner().invoke(cli, arguments)
-    assert again.exit_code != 0
+    assert again.exit_code == 2
+    assert "exists already" in again.output
+    # Only what such a command left is replaced, and whole: no file and no folder of somebody else's.
+    (out / "posting.png").unlink()
+    assert CliRunner().invoke(cli, [*arguments, "--force"]).exit_code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["posting.csv", "posting.png", "posting.svg"]
+    (out / "posting.csv").rename(out / "notes.csv")
+    file = tmp_path / "file"
+    file.write_text("mine")
+    arguments[arguments.index(str(out))] = str(file)
+    for words in ([*arguments, "--force"], [*arguments[: arguments.index(str(file))], str(out), "--force"]):
+        refused = CliRunner().invoke(cli, words)
+        assert refused.exit_code == 2
+        assert "holds no posting.csv, so --force does not replace it" in refused.output
+    assert file.read_text() == "mine"
+    assert (out / "notes.csv").exists()
 
 
 def test_a_fork_of_the_scenarios_own_has_blobs_if_it_says_so(tmp_path: Path) -> None:

@@ -105,3 +105,14 @@ def test_calldata_wins_when_blob_gas_costs_some_forty_times_gas(blobs: int, swit
     assert cheaper_medium(price, 0, round((switch - 0.1) * price), blobs, per_byte) == "blob"
     assert cheaper_medium(price, 0, round((switch + 0.1) * price), blobs, per_byte) == "calldata"
     assert gas_per_calldata_byte(fork_named("cancun")) == 16
+
+
+def test_at_the_same_cost_data_goes_into_blobs() -> None:
+    """channel_config_provider.go: calldata only if blobs are strictly dearer."""
+    # One blob and its transaction for 130,044 bytes against 120,000 bytes at 16 gas: 1,941,000 * 130,044 / 120,000
+    # gas of the first, less 21,000, over 131,072; all times 10**7 to be whole numbers.
+    price, fee = 131_072 * 10_000, 131_072 * 10_000 * (1_941_000 * 130_044 - 21_000 * 120_000) // (131_072 * 120_000)
+    assert price * (1_941_000 * 130_044 - 21_000 * 120_000) % (131_072 * 120_000) == 0
+    assert cheaper_medium(price, 0, fee, 1, 16) == "blob"
+    assert cheaper_medium(price, 0, fee + 1, 1, 16) == "calldata"
+    assert cheaper_medium(0, 0, 0, 1, 16) == "blob"

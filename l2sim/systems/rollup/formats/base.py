@@ -80,6 +80,9 @@ class BatchFormat(ABC):
     in_channels: bool = False
     """Whether its payloads are frames of a channel, which must land close together."""
 
+    by_division: bool = False
+    """Whether its bytes depend on how the blocks before were divided into batches, as numbers given to keys do."""
+
     encode_blob: Callable[[bytes], bytes] = staticmethod(encode_blob)
     """How a payload fills a blob."""
 

@@ -136,6 +136,7 @@ class StateDiffs(BatchFormat):
     """What changed in the state, and who goes out."""
 
     blob_bytes = ERA_BLOB_BYTES
+    by_division = True
 
     def __init__(self, users: int) -> None:
         self._state = diffs.PostedState.empty(users)
