@@ -1,5 +1,7 @@
 """How users go out of a rollup: each at its own time, with what comes late, and who stays."""
 
+import pytest
+
 from l2sim.engine import NS_PER_S
 from l2sim.l1.base import Purpose
 from l2sim.results.outcomes import Outcome
@@ -111,6 +113,44 @@ def test_an_exit_whose_next_step_costs_more_than_it_carries_is_stranded() -> Non
     assert system.left
     assert system.bridge.abandoned_wei == system.audit().in_flight == carried_wei
     assert system.membership() == Membership(came_in=1, went_out=0, stranded=carried_wei)
+    system.audit().check("left")
+
+
+@pytest.mark.parametrize("fast", [None, {}])
+@pytest.mark.parametrize(("patience_s", "out"), [(0, 0), (1_800, 0), (7_200, 6)])
+def test_who_is_patient_leaves_when_l1_is_cheap_again(patience_s: int, out: int, fast: dict[str, int] | None) -> None:
+    bridge = {"exit_patience_s": patience_s}
+    system, world = rollup(random_load(50, 6, 50), settlement=QUICK, bridge=bridge, fast_exits=fast)
+    onboard(system, world)
+    pay_all(system, world)
+    world.chains["eth"].base_fee_wei = 10**18  # type: ignore[attr-defined]  # an EthereumChain; it falls from slot to slot
+    begun_ns = world.environment.now
+    let_out(system, world)
+    assert system.left
+    members = system.membership()
+    assert members.went_out == out
+    assert (members.stranded > 0) == (out == 0)
+    assert (system.accounts.total_wei == 0) == (out == 6)
+    assert (world.environment.now - begun_ns > 3_600 * NS_PER_S) or out == 0
+    system.audit().check("left")
+
+
+@pytest.mark.parametrize(("patience_s", "out"), [(0, 0), (7_200, 1)])
+def test_a_withdrawal_under_way_waits_for_its_next_step_to_be_cheap(patience_s: int, out: int) -> None:
+    system, world = rollup(workload([], [3_000 * SAT_MSAT]), settlement=QUICK, bridge={"exit_patience_s": patience_s})
+    onboard(system, world)
+    system.leave()
+    open_exits = system.bridge.exits_open
+
+    def dear(batch: Batch) -> None:
+        world.chains["eth"].base_fee_wei = 10**18  # type: ignore[attr-defined]  # an EthereumChain
+        open_exits(batch)
+
+    system.settlement._on_exits = dear
+    let_out_from_here(system, world)
+    assert system.left
+    assert system.membership().went_out == out
+    assert (system.bridge.abandoned_wei > 0) == (out == 0)
     system.audit().check("left")
 
 

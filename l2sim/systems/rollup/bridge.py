@@ -1,12 +1,14 @@
 """The bridge: users' money comes in by L1 deposits and goes out by withdrawals, each with its L1 fee."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from l2sim.engine import NS_PER_S, ns
 from l2sim.l1.base import Purpose, Receipt
 from l2sim.l1.ethereum.chain import EthereumChain
 from l2sim.money import WEI_PER_ETH
@@ -17,6 +19,9 @@ from l2sim.systems.rollup.l1_account import L1Account
 from l2sim.systems.rollup.liquidity import LiquidityProvider
 from l2sim.systems.rollup.poster import Batch
 from l2sim.systems.rollup.settlement.words import EXIT_DATA_BYTES
+
+LOOK_AGAIN_NS: Final = 3_600 * NS_PER_S
+"""How long those wait who find L1 too dear before they look again."""
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class Exit:
     step: int = 0
     lent_wei: int | None = None
     """What a liquidity provider paid the user for it, if one did: it is then the provider's."""
+    until_ns: int | None = None
+    """Until when it waits for its next step to be worth its cost; None where it does not wait for that."""
 
 
 class Bridge:
@@ -51,7 +58,10 @@ class Bridge:
         self._on_credit: Callable[[int], object] = lambda _: None
         self._deposits: list[tuple[int, int]] = []
         self._arriving = 0
-        self._waits_ns: deque[int] = deque()
+        self._waits_ns: list[int] = []
+        """When the waits of exits end, as a heap."""
+        self.patience_ns = ns(config.exit_patience_s)
+        """How long users wait for a way out that is worth its cost."""
         self.entered_wei = 0
         self.depositing_wei = 0
         """In deposits that are not credited yet."""
@@ -200,9 +210,13 @@ class Bridge:
         if is_last and self.held_wei - self._claiming_wei < leaving.amount_wei:
             self._fail(leaving)
             return
-        if stuck or self._account.most_cost_wei(gas) > leaving.amount_wei:
+        if stuck:
             self._give_up(leaving)
             return
+        if self._account.most_cost_wei(gas) > leaving.amount_wei:
+            self._wait_for_cheaper(leaving)
+            return
+        leaving.until_ns = None
 
         claimed_wei = leaving.amount_wei if is_last else 0
         self._claiming_wei += claimed_wei
@@ -227,6 +241,17 @@ class Bridge:
         if leaving.lent_wei is not None and self._provider is not None:
             sender, purpose = self._provider.sender, Purpose.OPERATE
         self._account.send(sender, purpose, gas, included, data=bytes(EXIT_DATA_BYTES))
+
+    def _wait_for_cheaper(self, leaving: Exit) -> None:
+        """Look again later whether the next step is worth its cost, or give up."""
+        now = self._world.environment.now
+        if leaving.until_ns is None:
+            leaving.until_ns = now + self.patience_ns
+        if now + LOOK_AGAIN_NS > leaving.until_ns:
+            self._give_up(leaving)
+            return
+        self._wait(now + LOOK_AGAIN_NS, lambda: self._take_step(leaving))
+        self._account.tell_if_quiet()
 
     def _fail(self, leaving: Exit) -> None:
         """A withdrawal that the bridge cannot pay: what was stolen is lost by whoever comes last."""
@@ -265,10 +290,10 @@ class Bridge:
 
     def _wait(self, due_ns: int, then: Callable[[], object]) -> None:
         due_ns = max(due_ns, self._world.environment.now)
-        self._waits_ns.append(due_ns)  # all waits are equally long, so they end in the order of their blocks
+        heappush(self._waits_ns, due_ns)
 
         def over() -> None:
-            self._waits_ns.popleft()
+            heappop(self._waits_ns)  # waits end in order of time: the least is this one's
             then()
 
         self._world.environment.call_at(due_ns, over)

@@ -37,6 +37,9 @@ class BridgeConfig(Config):
     """L1 confirmations after which a deposit is credited on L2 (op-node, sequencer.l1-confs)."""
     deposit_spread: float = Field(default=0.8, ge=0, le=1)
     """Users deposit at even chance over this first part of the onboarding phase."""
+    exit_patience_s: float = Field(default=0.0, ge=0, le=31_536_000)
+    """How long users whose next step out costs more than it is worth wait for L1 to become cheaper, seconds; they look
+    once an hour. At 0 they look once, and give up."""
     withdrawal_l2_gas: int = Field(default=96_000, ge=21_000, le=MAX_L1_GAS)
     """L2 gas of asking for a withdrawal (L2ToL1MessagePasser initiateWithdrawal, 75,284)."""
 

@@ -1,20 +1,23 @@
 """Users going out: when each asks for its withdrawal, and who stays because leaving costs more than it is worth."""
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
 
 from l2sim.systems.base import Membership, World
 from l2sim.systems.rollup.accounts import Accounts
-from l2sim.systems.rollup.bridge import Bridge
+from l2sim.systems.rollup.bridge import LOOK_AGAIN_NS, Bridge
 
 
 class Leaving:
     """Lets each user out at its own time, if it has more on L2 than leaving costs.
 
-    Money that comes later, by a deposit credited late or a payment that was still under way, is weighed anew when
+    Who stays for want of a cheap way looks again once an hour, as long as the bridge's patience lasts. Money that comes
+    later, by a deposit credited late or a payment that was still under way, is weighed anew when
     it comes, and goes out too if it is worth it.
     """
 
@@ -41,6 +44,12 @@ class Leaving:
         users = len(accounts)
         self._is_going: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
         """Users whose time has come."""
+        self._until_ns = [0] * users
+        """Until when each of them looks again."""
+        self._again: list[tuple[int, int]] = []
+        """When who looks again, as a heap."""
+        self._waits: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
+        """Who is in it."""
         self._stays: npt.NDArray[np.bool_] = np.zeros(users, np.bool_)
         """Those of them whose balance was not worth the way out when they last looked."""
 
@@ -52,14 +61,15 @@ class Leaving:
 
     @property
     def due_ns(self) -> int | None:
-        """When the next user's time comes; None if every user's has."""
-        return self._to_come[0][0] if self._to_come else None
+        """When the next user's time comes, or somebody looks again; None if nobody is to look any more."""
+        return min([time_ns for time_ns, _ in (*itertools.islice(self._to_come, 1), *self._again[:1])], default=None)
 
     def _go_on(self) -> None:
         environment = self._world.environment
         while self._to_come and self._to_come[0][0] <= environment.now:
             _, user = self._to_come.popleft()
             self._is_going[user] = True
+            self._until_ns[user] = environment.now + self._bridge.patience_ns
             self._look(user)
         if self._to_come:
             environment.call_at(self._to_come[0][0], self._go_on)
@@ -68,8 +78,26 @@ class Leaving:
     def _look(self, user: int) -> None:
         cost_wei = self._bridge.most_exit_cost_wei()
         self._stays[user] = self._accounts.balance_wei(user) <= cost_wei
-        if not self._stays[user]:
+        if self._stays[user]:
+            self._look_later(user)
+        else:
             self._withdraw(user, cost_wei)
+
+    def _look_later(self, user: int) -> None:
+        """Have a user who stays look again in an hour, unless its patience ends before or it has nothing."""
+        due_ns = self._world.environment.now + LOOK_AGAIN_NS
+        if self._waits[user] or due_ns > self._until_ns[user] or not self._accounts.balance_wei(user):
+            return
+        self._waits[user] = True
+        heappush(self._again, (due_ns, user))
+        self._world.environment.call_at(due_ns, self._look_again)
+
+    def _look_again(self) -> None:
+        _, user = heappop(self._again)  # calls come in order of time: the first is one that is due now
+        self._waits[user] = False
+        if self._stays[user]:
+            self._look(user)
+        self._on_look()
 
     def money_came(self, users: npt.NDArray[np.int32]) -> None:
         """Have those of `users` whose time has come look again."""
@@ -82,6 +110,7 @@ class Leaving:
     def stays(self, user: int) -> None:
         """A user who had asked stays: fees rose, or its money went elsewhere, before its turn came."""
         self._stays[user] = True
+        self._look_later(user)
         self._world.environment.call_in(0, self._on_look)  # the block being made comes first
 
     def membership(self) -> Membership:
