@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from l2sim.crypto.bitcoin.script import p2wsh
 from l2sim.crypto.bitcoin.transaction import Transaction
-from l2sim.errors import TopologyError
+from l2sim.l1.base import Drop
+from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.results.outcomes import Outcome
 from l2sim.systems.lightning.graph import ChannelGraph
+from l2sim.systems.lightning.real_signer import RealSigner
 from l2sim.systems.lightning.system import LightningSystem
 from tests.support.lightning import SAT, line, on_graph, run_whole, settings
 
@@ -116,6 +118,70 @@ def test_a_splice_changes_the_capacity(direction: str, left: int, right: int) ->
     system.state.check("after the splice")
 
 
+@pytest.mark.parametrize("kind", ["anchors", "zero_fee"])
+@pytest.mark.parametrize(
+    ("agent", "left", "right"),
+    [
+        ({"kind": "splices", "direction": "out", "nodes": 2}, 950_000, 50_000),
+        ({"kind": "splices", "direction": "in", "nodes": 2}, 50_000, 950_000),
+        ({"kind": "leases", "nodes": 1}, 990_000, 10_000),
+    ],
+    ids=["out", "in", "lease"],
+)
+def test_splices_are_really_signed_and_change_nothing_by_it(
+    agent: dict[str, Any], left: int, right: int, kind: str
+) -> None:
+    rows = [(300.0 * i + 1, i % 2, 1 - i % 2, 2_000 * SAT) for i in range(24)]
+    config = settings(agents=[HOURLY | agent | {"every_s": 1_800.0}], channels={"channel_type": kind})
+    systems = []
+    for crypto in ("modelled", "real"):
+        system = on_graph(line((left, right)), rows, config, crypto=crypto, payments_s=7_200.0, end_s=20 * 86_400)
+        start_ns = system.world.horizon.payments_ns
+        system.world.environment.call_at(start_ns + 6_850 * 10**9, system.forced.force, 0, 0)
+        systems.append(run_whole(system))
+    modelled, real = systems
+    assert modelled.world.recorder.routers.columns == real.world.recorder.routers.columns
+    assert modelled.world.recorder.channels.columns == real.world.recorder.channels.columns
+    assert modelled.audit() == real.audit()
+    assert modelled.work == real.work
+    signer = real._signer
+    assert isinstance(signer, RealSigner)
+    assert (signer.counts.made, signer.counts.verified) == (real.work.ecdsa_signs, real.work.ecdsa_verifies)
+    splice = signer.splices[0]
+    assert Transaction.parse(splice.serialize()) == splice
+    assert len(splice.inputs) == (1 if "out" in agent.values() else 2)
+    # The channel is forced on chain after the splice: its commitment spends the new funding, and says what is in it.
+    [closing] = signer.closings.values()
+    assert closing.transactions[0].inputs[0].outpoint in [one.outpoint(0) for one in signer.splices]
+    capacity_sat = int(real.state.capacity_msat[0]) // SAT
+    assert capacity_sat != 1_000_000
+    funding = closing.transactions[0].inputs[0].outpoint
+    assert [one.outputs[0].value_sat for one in signer.splices if one.outpoint(0) == funding] == [capacity_sat]
+
+
+def test_a_splice_out_that_is_evicted_leaves_the_channel_on_its_old_funding() -> None:
+    rows = [(300.0 * i + 1, 0, 1, 2_000 * SAT) for i in range(24)]
+    config = settings(agents=[HOURLY | {"kind": "splices", "direction": "out", "nodes": 1, "every_s": 100.0}])
+    graph = line((950_000, 50_000))
+    system = on_graph(graph, rows, config, crypto="real", payments_s=7_200.0, end_s=20 * 86_400)
+    environment, chain, signer = system.world.environment, system.world.chains["bitcoin"], system._signer
+    assert isinstance(chain, BitcoinChain)
+    assert isinstance(signer, RealSigner)
+    before: list[int] = []
+
+    def evict() -> None:
+        [splice] = signer.splices
+        before.append(int(system.state.capacity_msat[0]))
+        chain._drop(chain._entry(splice.txid), Drop.EVICTED)
+
+    environment.call_at(system.world.horizon.payments_ns + 101 * 10**9, evict)
+    environment.call_at(system.world.horizon.payments_ns + 150 * 10**9, setattr, system._surroundings, "stopped", True)
+    run_whole(system)
+    assert before[0] < int(system.state.capacity_msat[0]) == 1_000_000 * SAT
+    assert signer._channels[0].funding not in [splice.outpoint(0) for splice in signer.splices]
+    assert signer.counts.made == system.work.ecdsa_signs
+
+
 def test_a_splice_leaves_a_disabled_direction_disabled_and_a_smaller_htlc_the_largest() -> None:
     graph = triangle((950_000, 50_000), (500_000, 500_000), (500_000, 500_000))
     largest = graph.htlc_max_msat.copy()
@@ -151,12 +217,11 @@ def test_agents_that_cannot_act_are_refused() -> None:
         settings(agents=[{"kind": "splices"}], channels={"dance": "full"})
     with pytest.raises(ValidationError, match="must rise in this order"):
         settings(agents=[{"kind": "swaps", "low_share": 0.6}])
-    with pytest.raises(TopologyError, match="need crypto: modelled"):
-        on_graph(line((1, 1)), [], settings(agents=[{"kind": "leases"}]), crypto="real")
 
 
+@pytest.mark.parametrize("crypto", ["modelled", "real"])
 @pytest.mark.parametrize("dance", ["quick", "full"])
-def test_agents_and_forced_closes_together_keep_all_money(dance: str) -> None:
+def test_agents_and_forced_closes_together_keep_all_money(dance: str, crypto: str) -> None:
     balances = [(950_000, 50_000), (40_000, 960_000), (500_000, 500_000), (970_000, 30_000), (20_000, 980_000)]
     agents: list[dict[str, Any]] = [
         {"kind": "rebalancing"}, {"kind": "swaps"}, {"kind": "proportional_fees"}, {"kind": "threshold_fees"},
@@ -173,7 +238,10 @@ def test_agents_and_forced_closes_together_keep_all_money(dance: str) -> None:
         onchain=onchain,
     )
     rows = [(100.0 * i, i % 5, (i + 3) % 6, 3_000 * SAT) for i in range(300)]
-    system = run_whole(on_graph(line(*balances), rows, config, payments_s=36_000.0, end_s=20 * 86_400))
+    system = run_whole(on_graph(line(*balances), rows, config, crypto=crypto, payments_s=36_000.0, end_s=20 * 86_400))
+    if crypto == "real":
+        counts = system._signer.counts  # type: ignore[attr-defined]
+        assert (counts.made, counts.verified) == (system.work.ecdsa_signs, system.work.ecdsa_verifies)
     actions = sum(system.world.recorder.routers.columns["agent_actions"])
     assert actions > 0
     assert system.forced.closed > 0

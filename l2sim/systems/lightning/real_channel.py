@@ -94,15 +94,17 @@ class Channel:
         dust_sat: int,
         to_self_delay_blocks: int,
         channel_type: ChannelType,
+        htlcs: "dict[tuple[Attempt, int], tuple[int, Htlc]] | None" = None,
     ) -> None:
         self.sides = sides
         self.funding = funding
-        self.capacity_sat = sum(balances_msat) // MSAT_PER_SAT
+        self.htlcs: dict[tuple[Attempt, int], tuple[int, Htlc]] = {} if htlcs is None else htlcs
+        """HTLCs in the newest commitments: (attempt, hop) to (offering side, HTLC)."""
+        held_msat = sum([htlc.amount_msat for _, htlc in self.htlcs.values()])
+        self.capacity_sat = (sum(balances_msat) + held_msat) // MSAT_PER_SAT
         self.balances_msat = balances_msat
         self.spare_msat = [0, 0]
         """What each side owns beyond whole sat in all, which is in no output."""
-        self.htlcs: dict[tuple[Attempt, int], tuple[int, Htlc]] = {}
-        """HTLCs in the newest commitments: (attempt, hop) to (offering side, HTLC)."""
         factor = obscuring_factor(sides[0].basepoints.payment, sides[1].basepoints.payment)
         self.parameters = tuple(
             CommitmentParameters(
@@ -119,6 +121,18 @@ class Channel:
             )
             for owner in (0, 1)
         )
+
+    def on(self, funding: OutPoint, owner: int, change_msat: int) -> "Channel":
+        """The same channel on another funding, in which side `owner` owns that much more, or less if below 0."""
+        balances = [*self.balances_msat]
+        balances[owner] += change_msat
+        common = self.parameters[0]
+        moved = Channel(
+            self.sides, funding, balances, common.dust_limit_sat, common.to_self_delay_blocks, common.channel_type,
+            self.htlcs,
+        )  # fmt: skip
+        moved.spare_msat = self.spare_msat
+        return moved
 
     def commitment(
         self, owner: int, number: int, feerate_sat_per_kw: int, contents: Contents | None = None

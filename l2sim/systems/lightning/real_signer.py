@@ -11,7 +11,7 @@ HTLC that crosses them.
 """
 
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from l2sim.crypto.bitcoin.channel_type import ChannelType
 from l2sim.crypto.bitcoin.closing import ClosingSide, build_closing
@@ -22,7 +22,7 @@ from l2sim.crypto.bitcoin.keys import derive_secret
 from l2sim.crypto.bitcoin.p2wpkh import Coin, sign_payment, unsigned_payment, verify_payment
 from l2sim.crypto.bitcoin.script import p2wpkh
 from l2sim.crypto.bitcoin.shachain import per_commitment_index
-from l2sim.crypto.bitcoin.transaction import OutPoint, TxOutput
+from l2sim.crypto.bitcoin.transaction import OutPoint, Transaction, TxOutput
 from l2sim.crypto.signatures.keys import public_key
 from l2sim.engine import Streams
 from l2sim.errors import InvariantError
@@ -35,10 +35,20 @@ from l2sim.systems.lightning.onchain.transactions import ChannelFacts, Spending
 from l2sim.systems.lightning.real_channel import START_HEIGHT, Channel, Side, SignedCommitment
 from l2sim.systems.lightning.real_closing import Counts, RealClosing, first_commitment, without_spare
 from l2sim.systems.lightning.real_onions import Onions
+from l2sim.systems.lightning.real_splices import sign_splice
 from l2sim.systems.lightning.real_swaps import RealSwaps
 from l2sim.systems.lightning.refusals import Refusal
 from l2sim.systems.lightning.signer import Signer
 from l2sim.systems.lightning.state import ChannelState
+
+
+class _Splice(NamedTuple):
+    """The funding outputs before and after it, and by how much its owner has more in the second."""
+
+    old: OutPoint
+    new: OutPoint
+    change_msat: int
+
 
 CHANGE_SAT: Final = 10_000  # what a funding transaction leaves its makers (see AttachedUsers.wallet_reserve_sat)
 
@@ -55,6 +65,10 @@ class RealSigner(Signer):
         self._onions = Onions(streams)
         self.counts = Counts()
         self.swaps = RealSwaps(streams, self.counts)
+        self._spliced: dict[int, _Splice] = {}
+        """By channel, the last splice of it."""
+        self.splices: list[Transaction] = []
+        """All splices that were signed, in order."""
         self.closings: dict[int, RealClosing] = {}
         """Channels that were taken on chain."""
 
@@ -254,6 +268,37 @@ class RealSigner(Signer):
     def spend(self, spending: Spending, fee_sat: int) -> bytes:
         """Make, sign and verify a transaction that spends what a closed channel left; returns its id."""
         return self.closings[spending.channel].spend(spending, fee_sat, self.counts)
+
+    # Splices.
+
+    def splice(self, edge: int, change_sat: int, fee_sat: int) -> bytes:
+        """Sign the splice and both commitments on the new funding; returns its id."""
+        channel = self._channel(edge >> 1)
+        splice = sign_splice(channel, edge & 1, change_sat, fee_sat, self.counts)
+        self.splices.append(splice)
+        self._spliced[edge >> 1] = _Splice(channel.funding, splice.outpoint(0), change_sat * MSAT_PER_SAT)
+        candidate = channel.on(splice.outpoint(0), edge & 1, change_sat * MSAT_PER_SAT)
+        for owner in (0, 1):
+            number = channel.sides[owner].signed
+            commitment = candidate.commitment(owner, number, self._state.feerate_of(edge >> 1))
+            self._signed(candidate, owner, commitment, self.counts)
+        return splice.txid
+
+    def move_funding(self, edge: int) -> None:
+        """Go on with the new funding, or with the one before again, and sign what the channel says now."""
+        channel, splice = self._channel(edge >> 1), self._spliced[edge >> 1]
+        if channel.funding == splice.old:
+            moved = channel.on(splice.new, edge & 1, splice.change_msat)
+        else:
+            moved = channel.on(splice.old, edge & 1, -splice.change_msat)
+        self._channels[edge >> 1] = moved
+        if moved.capacity_sat != int(self._state.capacity_msat[edge >> 1]) // MSAT_PER_SAT:
+            raise InvariantError(
+                f"channel {edge >> 1}: its funding must hold {self._state.capacity_msat[edge >> 1]} msat after a "
+                f"splice (got {moved.capacity_sat} sat)"
+            )
+        for owner in (0, 1):
+            self._exchange(moved, owner, moved.sides[owner].signed, self._state.feerate_of(edge >> 1))
 
     # Submarine swaps.
 

@@ -26,6 +26,7 @@ class Signer:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._splices = 0
 
     def fund(self, channel: int, funder_sat: int, other_sat: int, fee_sat: int, renewal: bool = False) -> bytes:
         """Make and sign a funding transaction; returns its id, 32 bytes."""
@@ -89,6 +90,18 @@ class Signer:
     def preimage(self, payment: int) -> bytes:
         """What unlocks the HTLCs of a payment, 32 bytes."""
         return next_txid(f"preimage of payment {payment}")
+
+    # Splices.
+
+    def splice(self, edge: int, change_sat: int, fee_sat: int) -> bytes:
+        """Make and sign the transaction by which the source of `edge` puts coins into its channel, or takes them out,
+        and both commitments on the new funding; returns its id, 32 bytes."""
+        self._splices += 1
+        return self._txid(f"splice/{self._splices}/{edge}/{change_sat}/{fee_sat}")
+
+    def move_funding(self, edge: int) -> None:
+        """The channel is on the funding of the last splice that the source of `edge` made, or, as that is lost, on the
+        one before again: both sides sign what the channel says now."""
 
     # Submarine swaps.
 

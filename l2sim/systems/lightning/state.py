@@ -301,6 +301,10 @@ class ChannelState:
         """Untrimmed HTLCs in the channel's newest commitments."""
         return self._outputs[channel]
 
+    def funder_can_pay(self, channel: int) -> bool:
+        """Whether the funder owns what the channel's commitments cost now."""
+        return self._balance[2 * channel] >= self._fee_msat[self._rate[channel]][self._outputs[channel]]
+
     def in_use(self, channel: int) -> bool:
         """Whether the channel has HTLCs in flight."""
         return self._htlcs[2 * channel] + self._htlcs[2 * channel + 1] > 0

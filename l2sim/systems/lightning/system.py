@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.engine import Environment, ns
-from l2sim.errors import InvariantError, TopologyError
+from l2sim.errors import InvariantError
 from l2sim.l1.base import Chain, Purpose
 from l2sim.l1.bitcoin.chain import BitcoinChain
 from l2sim.money import MSAT_PER_SAT
@@ -14,7 +14,6 @@ from l2sim.results.outcomes import Outcome
 from l2sim.systems.base import Audit, Membership, PaymentSystem, World
 from l2sim.systems.lightning.agents.books import RouterBook
 from l2sim.systems.lightning.agents.build import build_agents
-from l2sim.systems.lightning.agents.config import Leases, Splices
 from l2sim.systems.lightning.agents.world import Surroundings, Switchboard
 from l2sim.systems.lightning.availability import Comings
 from l2sim.systems.lightning.config import AttachedUsers, LightningConfig
@@ -172,8 +171,6 @@ class LightningSystem(PaymentSystem):
 
     def _wire_agents(self, environment: Environment, chain: BitcoinChain, routers: int) -> None:
         """Give the liquidity agents what they see and may do."""
-        if self.world.crypto == "real" and any(isinstance(agent, Splices | Leases) for agent in self.config.agents):
-            raise TopologyError(f"system {self.name}: agents that splice need crypto: modelled (got real)")
         self.routers = RouterBook(self.population.graph.node_count)
         self._surroundings = Surroundings(
             environment,
@@ -187,7 +184,6 @@ class LightningSystem(PaymentSystem):
             self._signer,
             self.dance,
             routers,
-            self.name,
         )
         self.agents = build_agents(self.config.agents, self._surroundings)
 

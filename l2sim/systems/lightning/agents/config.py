@@ -105,7 +105,11 @@ class Swaps(Imbalance):
 
 
 class Splices(Imbalance):
-    """Splices: coins into channels that are empty, out of those that are full; the channel works on meanwhile."""
+    """Splices: coins into channels that are empty, out of those that are full; the channel works on meanwhile.
+
+    Both sides sign their commitments on the new funding when a splice is sent, and again once the channel goes on with
+    it (coins put in: when it is locked in; taken out: at once). A channel has one splice under way at a time.
+    """
 
     kind: Literal["splices"]
     direction: Literal["out", "in", "both"] = "both"

@@ -7,15 +7,13 @@ from typing import Final
 from l2sim.engine import ns
 from l2sim.money import MSAT_PER_SAT
 from l2sim.systems.lightning.agents.config import Imbalance, Leases, Splices, Swaps
+from l2sim.systems.lightning.agents.splice import SIGNATURES_IN, SIGNATURES_OUT, SPLICE_IN_WU, SPLICE_OUT_WU
 from l2sim.systems.lightning.agents.swap import CLAIM_WU, LOCK_WU, REFUND_WU, Swap
 from l2sim.systems.lightning.agents.world import Surroundings
 from l2sim.systems.lightning.htlc import Attempt
 from l2sim.systems.lightning.routing import Route
 from l2sim.systems.lightning.state import Phase
 
-# Weights with 73-byte signatures, P2WPKH witnesses of 108; BIP 141 byte counts.
-SPLICE_IN_WU: Final = 610 + 4 * 41 + 222  # beside the wallet's input the old 2-of-2, witness 222 (BOLT 3)
-SPLICE_OUT_WU: Final = 4 * (4 + 1 + 41 + 1 + 43 + 31 + 4) + 2 + 222  # the old 2-of-2 in, the new one and P2WPKH out
 SWAP_EXPIRY_BLOCKS: Final = 100
 """Blocks for which the peer's side of a swap is locked over the channel at most."""
 
@@ -104,9 +102,9 @@ class SwapAgent(Mover):
             LOCK_WU,
             self.rules.htlc_target_blocks,
             self.rules.confirmations,
+            lambda fee_sat: world.signer.lock_swap(swap, fee_sat),
             lambda: self._pay(node, edge, sent_edge, sent_msat, price_msat, swap),
             lambda: self.over(edge),
-            lambda fee_sat: world.signer.lock_swap(swap, fee_sat),
         )
 
     def _pay(self, node: int, edge: int, sent_edge: int, sent_msat: int, price_msat: int, swap: Swap) -> None:
@@ -143,7 +141,7 @@ class SwapAgent(Mover):
         def make(fee_sat: int) -> bytes:
             return world.signer.unlock_swap(swap, fee_sat, claimed=claimed)
 
-        if not world.send(node, weight_wu, target, 1, then, then, make):
+        if not world.send(node, weight_wu, target, 1, make, then, then):
             then()
 
 
@@ -165,15 +163,20 @@ class SpliceAgent(Mover):
     def _out(self, node: int, edge: int, amount_msat: int) -> bool:
         """Take money out: it is no longer the channel's from now on, and at home once the splice is in a block."""
         world = self.world
-        if world.state.refusal(edge, amount_msat) is not None:
+        if world.state.refusal(edge, amount_msat) is not None or not world.may_splice(edge):
             return False  # it could not pay that much and keep what it must
 
+        def make(fee_sat: int) -> bytes:
+            return world.make_splice(edge, -(amount_msat // MSAT_PER_SAT), fee_sat)
+
         def deep() -> None:
+            world.splice_is_over(edge)
             world.book.pending_msat -= amount_msat
             world.book.left_msat += amount_msat
             self.came_through(node, edge, amount_msat)
 
         def lost() -> None:
+            world.splice_is_over(edge)
             world.book.pending_msat -= amount_msat
             if world.state.phase[edge >> 1] == Phase.OPEN:
                 world.resize(edge, amount_msat)
@@ -182,7 +185,10 @@ class SpliceAgent(Mover):
             self.over(edge)
 
         rules = self.rules
-        if not world.send(node, SPLICE_OUT_WU, rules.target_blocks, rules.confirmations, deep, lost):
+        if not world.send(
+            node, SPLICE_OUT_WU, rules.target_blocks, rules.confirmations, make, deep, lost, SIGNATURES_OUT
+        ):
+            world.splice_is_over(edge)
             return False
         world.resize(edge, -amount_msat)
         world.book.pending_msat += amount_msat
@@ -225,8 +231,14 @@ def splice_in(
     """
     world = agent.world
     own_edge = edge if int(world.state.source[edge]) == owner else edge ^ 1
+    if not world.may_splice(edge):
+        return False
+
+    def make(fee_sat: int) -> bytes:
+        return world.make_splice(own_edge, amount_msat // MSAT_PER_SAT, fee_sat)
 
     def deep() -> None:
+        world.splice_is_over(edge)
         if world.state.phase[edge >> 1] != Phase.OPEN:
             agent.over(edge)
             return
@@ -235,4 +247,11 @@ def splice_in(
         then()
         agent.came_through(payer, edge, amount_msat)
 
-    return world.send(payer, SPLICE_IN_WU, target_blocks, confirmations, deep, lambda: agent.over(edge))
+    def lost() -> None:
+        world.splice_is_over(edge)
+        agent.over(edge)
+
+    if world.send(payer, SPLICE_IN_WU, target_blocks, confirmations, make, deep, lost, SIGNATURES_IN):
+        return True
+    world.splice_is_over(edge)
+    return False

@@ -14,7 +14,6 @@ from l2sim.systems.lightning.dance_work import DanceWork
 from l2sim.systems.lightning.forwarding import Policies
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork, Listener
-from l2sim.systems.lightning.onchain.ids import next_txid
 from l2sim.systems.lightning.refusals import Refusal
 from l2sim.systems.lightning.routing import Route, RoutingTable
 from l2sim.systems.lightning.signer import Signer
@@ -113,7 +112,6 @@ class Surroundings:
         signer: Signer,
         work: DanceWork,
         routers: int,
-        name: str,
     ) -> None:
         self.environment = environment
         self.chain = chain
@@ -128,10 +126,10 @@ class Surroundings:
         self.stopped = False
         """No more actions begin once users leave."""
         self._routers = routers
-        self._name = name
         self._edges = np.argsort(state.source, kind="stable")
         self._start = np.searchsorted(state.source[self._edges], np.arange(int(state.source.max(initial=-1)) + 2))
-        self._sent = 0
+        self._splicing: dict[int, None] = {}
+        """Channels with a splice that is not locked in: one at a time spends the funding."""
         self.waiting = 0
         """L1 transactions of agents that wait for a block."""
 
@@ -155,9 +153,35 @@ class Surroundings:
         """A splice adds to what the source of `edge` owns in its channel, or takes from it, and payers hear of it."""
         state, channel = self.state, edge >> 1
         state.resize(edge, change_msat)
+        self.signer.move_funding(edge)
+        self._sign_both(channel)
         sides = 2 * channel, 2 * channel + 1
         limits = [int(state.htlc_max_msat[side]) if state.enabled[side] else 0 for side in sides]
         self.announcements.spliced(channel, (limits[0], limits[1]))
+
+    def may_splice(self, edge: int) -> bool:
+        """Whether a splice of the channel may begin: none is under way, and its commitments can be paid for."""
+        return edge >> 1 not in self._splicing and self.state.funder_can_pay(edge >> 1)
+
+    def make_splice(self, edge: int, change_sat: int, fee_sat: int) -> bytes:
+        """The source of `edge` splices in (above 0) or out (below): both sides sign, first for what they will own.
+
+        Returns the id of the transaction. From now on `splice_is_over` must be called once it is locked in, or lost.
+        """
+        self._splicing[edge >> 1] = None
+        self._sign_both(edge >> 1)
+        return self.signer.splice(edge, change_sat, fee_sat)
+
+    def splice_is_over(self, edge: int) -> None:
+        """It is locked in, or lost."""
+        self._splicing.pop(edge >> 1, None)
+
+    def _sign_both(self, channel: int) -> None:
+        """Each side signs the other's commitment on a new funding."""
+        htlcs = self.state.outputs_of(channel)
+        for _ in (0, 1):
+            self._work.sign(htlcs)
+            self._work.verify(htlcs)
 
     def send(
         self,
@@ -165,19 +189,16 @@ class Surroundings:
         weight_wu: int,
         target_blocks: int,
         confirmations: int,
+        make: Callable[[int], bytes],
         done: Callable[[], object],
-        lost: Callable[[], object] = lambda: None,
-        make: Callable[[int], bytes] | None = None,
+        lost: Callable[[], object],
+        signatures: int = 1,
     ) -> bool:
         """Send an L1 transaction that a node's wallet pays for; `done()` once it is that deep, `lost()` if it is
-        evicted. `make(fee_sat)` signs it and returns its id. False if it is not relayed."""
+        evicted. `make(fee_sat)` signs it, with that many signatures, and returns its id. False if it is not relayed."""
         fee = fee_sat(weight_wu, self.chain.feerate_sat_per_kvb(target_blocks))
-        self._sent += 1
-        if make is None:
-            txid = next_txid(f"{self._name}/agent/{self._sent}")
-        else:
-            txid = make(fee)
-            self._work.spend(own=1, others=0)
+        txid = make(fee)
+        self._work.spend(own=signatures, others=0)
 
         def included(receipt: Receipt) -> None:
             self.book.paid_l1(node, fee)
