@@ -35,6 +35,16 @@ def routers(data: RunData) -> list[Routers]:
     return found
 
 
+def per_cent(value: float) -> str:
+    """Three figures, and whole numbers from a thousand on.
+
+    >>> per_cent(12_613.4), per_cent(7.694), per_cent(-0.01234)
+    ('12,613', '7.69', '−0.0123')
+    """
+    size = abs(value)
+    return ("−" if value < 0 else "") + (f"{size:,.0f}" if size >= 1_000 else f"{size:.3g}")
+
+
 def _prices(block: Mapping[str, Any]) -> Prices:
     return Prices(round(100 * block["btc_usd"]), round(100 * block["eth_usd"]))
 
@@ -55,8 +65,8 @@ def _table(system: str, rows: list[dict[str, Any]], earning: list[dict[str, Any]
                 money(row["services_msat"]),
                 money(row["rebalancing_fee_msat"]),
                 money(row["chain_fee_msat"]),
-                money(row["lost_msat"]),
-                Cell("–" if ppm is None else f"{ppm / 10_000:,.3g} %", ppm),
+                money(-row["lost_msat"]),
+                Cell("–" if ppm is None else f"{per_cent(ppm / 10_000)} %", ppm),
             ),
         )
 
@@ -70,12 +80,16 @@ def _table(system: str, rows: list[dict[str, Any]], earning: list[dict[str, Any]
             ("capital_msat",),
         )
     )
+    on_chain = ""
+    if any(row["lost_msat"] for row in rows):
+        how = "lost" if lost > 0 else "won from others"
+        on_chain = f"; of their capital they {how} {usd(abs(lost))} on chain"
     together = (
-        f"{len(rows):,} routers took {usd(income)}, paid {usd(costs)} and lost {usd(lost)} of their capital on chain, "
-        f"with {usd(capital)} in their channels; the {len(best)} that took most:"
+        f"{len(rows):,} routers took {usd(income)} and paid {usd(costs)}, with {usd(capital)} in their channels"
+        f"{on_chain}; the {len(best)} that took most:"
     )
     heads = (
-        "", "channels", "capital", "routing", "services", "rebalancing paid", "L1 fees paid", "lost on chain",
+        "", "channels", "capital", "routing", "services", "rebalancing paid", "L1 fees paid", "won on chain (− lost)",
         "return a year",
     )  # fmt: skip
     return Routers(
