@@ -37,6 +37,11 @@ SETTLEMENTS = {
     "fast exits": {"settlement": QUICK, "fast_exits": {"capital_usd": 2_000}},
     "validity": {"settlement": {"kind": "validity", **PROVEN}},
     "folded": {"settlement": {"kind": "validity", **PROVEN, "batches_per_proof": 3, "aggregation_s": 30}},
+    "executed": {"settlement": {"kind": "validity", **PROVEN, "execute_gas": 100_000}},
+    "stopped before execution": {
+        "settlement": {"kind": "validity", **PROVEN, "execute_gas": 100_000},
+        "escape": {"window_s": 7_200, "stops_s": 40},
+    },
     "validium": {"settlement": {"kind": "validium", **PROVEN}},
     "escape": {"settlement": {"kind": "validity", **PROVEN}, "escape": {"window_s": 7_200}},
     "stopped": {"settlement": {"kind": "validity", **PROVEN}, "escape": {"window_s": 7_200, "stops_s": 40}},
@@ -53,6 +58,14 @@ VARIATIONS: tuple[dict[str, Any], ...] = (
     {},
     {"batcher": {"format": "chunks"}},
     {"batcher": {"format": "nitro", "posting": {"kind": "at_once"}}, "fees": {"rule": "arbitrum"}},
+    {
+        "batcher": {"format": "starknet", "execution_gas_per_blob": 50_000},
+        "fees": {"rule": "starknet", "starknet_surcharge_wei": 10**9, "starknet_scale_per_mille": 135},
+    },
+    {
+        "sequencer": {"mix": {"transfer": 0.5, "user_operation": 0.5, "bundle_size": 3, "aggregate": "bls12-381"}},
+        "fees": {"rule": "arbitrum", "arbitrum_report_delay_s": 30},
+    },
     {
         "sequencer": {"preconfirmation_s": 0.5, "outages": [{"start_s": 5, "duration_s": 30}]},
         "batcher": {"outages": [{"start_s": 10, "duration_s": 200}], "posting": {"kind": "at_once"}},

@@ -96,3 +96,18 @@ def test_an_operator_who_goes_on_otherwise_cannot_stop() -> None:
         config(escape={"stops_s": 5}, sequencer={"forced_inclusion": {}})
     with pytest.raises(ValidationError, match=r"must not go with settlement\.disputes"):
         config(escape={"stops_s": 5}, settlement={"kind": "optimistic", "disputes": {}})
+
+
+def test_who_stops_executes_nothing_that_was_only_proven() -> None:
+    """A batch is proven when the operator stops; where executing takes a transaction, that is never sent."""
+    settlement = {"kind": "validity", "proof_s": 300, "execution_delay_s": 600, "execute_gas": 109_000}
+    load = random_load(60, 10, 600, funds_sat=100_000)
+    system, built = rollup(load, settlement=settlement, batcher={"max_interval_s": 120}, escape={"stops_s": 500},
+                           end_s=30 * 86_400)  # fmt: skip
+    live(system, built)
+    assert system.left
+    assert system.audit().conserved
+    batches = built.recorder.batches.columns
+    assert batches["proven_ns"][0] is not None
+    assert batches["final_ns"] == [None] * len(batches["final_ns"])
+    assert not (built.recorder.payments.outcome == Outcome.COMPLETED).any()
