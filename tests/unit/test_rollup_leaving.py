@@ -22,6 +22,17 @@ def let_out_from_here(system: RollupSystem, world: World) -> None:
     world.environment.run_while(lambda: not system.left, world.horizon.end_ns)
 
 
+def grow_dear_with_the_proposal(system: RollupSystem, world: World) -> None:
+    """Let L1 be dear when withdrawals can take their first step there."""
+    open_exits = system.bridge.exits_open
+
+    def dear(batch: Batch) -> None:
+        world.chains["eth"].base_fee_wei = 10**18  # type: ignore[attr-defined]  # an EthereumChain
+        open_exits(batch)
+
+    system.settlement._on_exits = dear
+
+
 def test_each_user_asks_at_its_own_time_and_the_chain_sleeps_between() -> None:
     system, world = rollup(random_load(50, 6, 50), leaving_spread_s=2 * DAY_S, settlement=QUICK)
     onboard(system, world)
@@ -102,13 +113,7 @@ def test_an_exit_whose_next_step_costs_more_than_it_carries_is_stranded() -> Non
     carried_wei = system.bridge.exiting_wei
     assert carried_wei > 0
     assert system.membership() == Membership(came_in=1, went_out=0, stranded=0)  # still under way
-    open_exits = system.bridge.exits_open
-
-    def dear(batch: Batch) -> None:
-        world.chains["eth"].base_fee_wei = 10**18  # type: ignore[attr-defined]  # an EthereumChain
-        open_exits(batch)
-
-    system.settlement._on_exits = dear
+    grow_dear_with_the_proposal(system, world)
     let_out_from_here(system, world)
     assert system.left
     assert system.bridge.abandoned_wei == system.audit().in_flight == carried_wei
@@ -140,13 +145,7 @@ def test_a_withdrawal_under_way_waits_for_its_next_step_to_be_cheap(patience_s: 
     system, world = rollup(workload([], [3_000 * SAT_MSAT]), settlement=QUICK, bridge={"exit_patience_s": patience_s})
     onboard(system, world)
     system.leave()
-    open_exits = system.bridge.exits_open
-
-    def dear(batch: Batch) -> None:
-        world.chains["eth"].base_fee_wei = 10**18  # type: ignore[attr-defined]  # an EthereumChain
-        open_exits(batch)
-
-    system.settlement._on_exits = dear
+    grow_dear_with_the_proposal(system, world)
     let_out_from_here(system, world)
     assert system.left
     assert system.membership().went_out == out
