@@ -1,10 +1,13 @@
-"""How an Ethereum block is filled: by effective tip, within its gas and its blobs."""
+"""How an Ethereum block is filled: by effective tip, within its gas and its blobs; and what it commits to."""
 
 from dataclasses import dataclass, field
 
+from l2sim.crypto.hashing.reference import keccak256
 from l2sim.l1.ethereum.background import EthereumBackground
 from l2sim.l1.ethereum.gas import TRANSACTION_GAS
 from l2sim.l1.ethereum.mempool import EthereumMempool, EthereumTransaction, Waiting
+from l2sim.l1.ethereum.terms import Header
+from l2sim.l1.roots import record
 
 MOST_MISFITS = 100
 """So many transactions of the system in a row that do not fit end the search for one that does."""
@@ -26,6 +29,27 @@ class Filling:
     """Lowest effective tip that got in if the block is full, else 0."""
     lowest_blob_tip_wei: int = 0
     """Lowest effective tip that a blob got in with if the block is full of blobs, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeBlock:
+    """A block that a reorganisation may still throw out: the header it builds on, and what is in it."""
+
+    time_ns: int
+    parent: Header | None
+    filling: Filling
+    fees: tuple[tuple[int, int], ...]
+    """Of each transaction, what it burnt and what it tipped."""
+
+
+def leaves_of(filling: Filling, chain: str, height: int) -> list[bytes]:
+    """What a block commits to: the system's transactions, and two records of everybody else's gas and blobs."""
+    leaves = [entry.transaction.hash for entry, _ in filling.included]
+    for kind, amounts in (("gas", filling.background_gas), ("blobs", filling.background_blobs)):
+        if any(amounts):
+            by_class = ",".join(map(str, amounts))  # the highest tips first
+            leaves.append(keccak256(record(kind, chain, height) + f" {by_class}".encode()))
+    return leaves
 
 
 def fill_block(

@@ -2,26 +2,18 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from l2sim.crypto.hashing.reference import keccak256
 from l2sim.engine import Environment, Streams, ns
 from l2sim.l1.base import OnReceipt, Receipt, Refusal
 from l2sim.l1.ethereum.background import EthereumBackground
-from l2sim.l1.ethereum.block import Filling, fill_block
+from l2sim.l1.ethereum.block import Filling, MadeBlock, fill_block, leaves_of
 from l2sim.l1.ethereum.config import EthereumConfig
-from l2sim.l1.ethereum.fees import (
-    blob_base_fee,
-    excess_for_blob_fee,
-    next_base_fee,
-    next_excess_blob_gas,
-    next_gas_limit,
-)
 from l2sim.l1.ethereum.forks import GAS_PER_BLOB, Fork
 from l2sim.l1.ethereum.mempool import EthereumMempool, EthereumTransaction, Waiting
+from l2sim.l1.ethereum.terms import Header, terms_after
 from l2sim.l1.ledger import Ledger
 from l2sim.l1.reorgs import KeptBlock, KeptBlocks
-from l2sim.l1.roots import ethereum_root, record
+from l2sim.l1.roots import ethereum_root
 from l2sim.money import WEI_PER_GWEI, Asset
 from l2sim.results.recorder import Recorder
 
@@ -32,28 +24,6 @@ WAKING_SLOTS = 256
 not the level on falling asleep: many times what the base fee needs to find its level (12.5 % a slot)."""
 TIP_MEMORY_BLOCKS = 10
 """Recent blocks whose price of entry wallets look at for their tip."""
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the fees in force in the next block follow from: the last block's figures, and how full it was."""
-
-    base_fee_wei: int
-    excess_blob_gas: int
-    gas_limit: int
-    gas_used: int
-    blob_gas_used: int
-
-
-@dataclass(frozen=True, slots=True)
-class MadeBlock:
-    """A block that a reorganisation may still throw out: the header it builds on, and what is in it."""
-
-    time_ns: int
-    parent: Header | None
-    filling: Filling
-    fees: tuple[tuple[int, int], ...]
-    """Of each transaction, what it burnt and what it tipped."""
 
 
 class EthereumChain(Ledger):
@@ -88,13 +58,14 @@ class EthereumChain(Ledger):
         """The row of the fork table that is in force."""
         self.forks: tuple[Fork, ...] = (self.fork, *(fork for _, fork in config.upgrades))
         """All rows that are or will be in force."""
-        self.gas_limit = config.gas_limit
+        terms = terms_after(None, self.fork, config)
+        self.gas_limit = terms.gas_limit
         """Gas limit of the next block."""
-        self.base_fee_wei = config.start_base_fee_wei
+        self.base_fee_wei = terms.base_fee_wei
         """Base fee in force in the next block, wei per gas."""
-        self.excess_blob_gas = self._start_excess()
+        self.excess_blob_gas = terms.excess_blob_gas
         """Excess blob gas of the next block's header."""
-        self.blob_base_fee_wei = self._blob_fee()
+        self.blob_base_fee_wei = terms.blob_base_fee_wei
         """Blob base fee in force in the next block, wei per blob gas; 0 on a fork without blobs."""
         self.burnt_wei = 0
         """What the system's transactions burnt: base fees and blob fees."""
@@ -246,16 +217,6 @@ class EthereumChain(Ledger):
         unsafe = [made.filling for made in self._kept.blocks if self._final_at_ns(made.filling.time_ns) > now]
         return len(self._mempool) + sum(len(made.filling.included) for made in unsafe)
 
-    def _start_excess(self) -> int:
-        if self.config.initial_excess_blob_gas is not None:
-            return self.config.initial_excess_blob_gas
-        if not self.fork.blob_reserve_price:
-            return 0
-        return excess_for_blob_fee(self.base_fee_wei // 16, self.fork.blob_update_fraction)
-
-    def _blob_fee(self) -> int:
-        return blob_base_fee(self.excess_blob_gas, self.fork.blob_update_fraction) if self.fork.max_blobs else 0
-
     def confirm(self, receipt: Receipt, confirmations: int, done: OnReceipt) -> None:
         """Call `done(receipt)` when the block of `receipt` has that many confirmations: see `Chain.confirm`."""
         self._catch_up()
@@ -383,7 +344,7 @@ class EthereumChain(Ledger):
             blob_fee_level=blob_fee_wei / WEI_PER_GWEI if self.fork.max_blobs else None,
             pending=len(self._mempool),
             fees=sum(burnt + tip for burnt, tip in fees),
-            transactions_root=ethereum_root(self._leaves(height, filling)),
+            transactions_root=ethereum_root(leaves_of(filling, self.name, height)),
         )
         if self._kept is not None:
             self._kept.add(KeptBlock(row, MadeBlock(now, parent, filling, tuple(fees))))
@@ -436,26 +397,5 @@ class EthereumChain(Ledger):
 
     def _follow(self) -> None:
         """Set what is in force in the next block from the last one's header, by the rules of the fork in force."""
-        parent = self._parent
-        if parent is None:  # no block yet: what the settings say
-            self.base_fee_wei = self.config.start_base_fee_wei
-            self.excess_blob_gas = self._start_excess()
-            self.gas_limit = self.config.gas_limit
-        else:
-            if self.fork.max_blobs:
-                self.excess_blob_gas = next_excess_blob_gas(
-                    parent.excess_blob_gas, parent.blob_gas_used, parent.base_fee_wei, self.fork
-                )
-            self.base_fee_wei = next_base_fee(parent.base_fee_wei, parent.gas_used, parent.gas_limit)
-            target = self.config.gas_limit_target
-            self.gas_limit = parent.gas_limit if target is None else next_gas_limit(parent.gas_limit, target)
-        self.blob_base_fee_wei = self._blob_fee()
-
-    def _leaves(self, height: int, filling: Filling) -> list[bytes]:
-        leaves = [entry.transaction.hash for entry, _ in filling.included]
-        if self._background is not None:
-            for kind, amounts in (("gas", filling.background_gas), ("blobs", filling.background_blobs)):
-                if any(amounts):
-                    by_class = ",".join(map(str, amounts))  # the highest tips first
-                    leaves.append(keccak256(record(kind, self.name, height) + f" {by_class}".encode()))
-        return leaves
+        terms = terms_after(self._parent, self.fork, self.config)
+        self.base_fee_wei, self.excess_blob_gas, self.blob_base_fee_wei, self.gas_limit = terms
