@@ -15,6 +15,7 @@ from l2sim.systems.lightning.topology import GeneratedTopology, build_graph, gen
 from l2sim.systems.lightning.topology.fit import fit_model
 from l2sim.systems.lightning.topology.model import NetworkModel, mainnet_2026
 from l2sim.systems.lightning.topology.scores import GRID
+from l2sim.systems.lightning.topology.siblings import alike_share, eldest, policies_of
 from tests.shared import shared
 
 SEEDS = (1, 2, 3)
@@ -182,3 +183,10 @@ def test_a_model_can_be_fitted_to_any_network() -> None:
     assert (first.nodes, sum(sum(profile.edges) for profile in first.profiles)) == (800, 2 * first.channels)
     assert first.home_share_profile == pytest.approx(mainnet_2026().home_share_profile, abs=0.1)
     assert first.home_share_ppm == pytest.approx(mainnet_2026().home_share_ppm, abs=0.15)
+
+
+@pytest.mark.parametrize("nodes", [300, 3_000])
+def test_parallel_channels_mostly_ask_the_same(nodes: int) -> None:
+    graph = generate(GeneratedTopology(nodes=nodes), seed=2)
+    first = eldest(graph.edge_source(), graph.edge_target())
+    assert alike_share(first, policies_of(graph)) == pytest.approx(mainnet_2026().parallel_alike, abs=0.06)

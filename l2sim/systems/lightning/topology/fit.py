@@ -15,6 +15,7 @@ from l2sim.systems.lightning.topology.model import (
     capacity_features,
 )
 from l2sim.systems.lightning.topology.scores import GRID, normal_scores
+from l2sim.systems.lightning.topology.siblings import alike_share, eldest, policies_of
 
 CLASS_BOUNDS: Final = (1, 2, 3, 10, 50, 200, 500)
 COMMON_PROFILES: Final = 60  # the most used combinations: 84 % of mainnet's edges
@@ -40,6 +41,7 @@ def fit_model(graph: ChannelGraph, source: str) -> NetworkModel:
         class_bounds=CLASS_BOUNDS,
         mixing=_mixing(graph, degrees),
         parallel_share=_rounded(1 - len(np.unique(_pairs(graph), axis=0)) / graph.channel_count),
+        parallel_alike=_rounded(alike_share(eldest(graph.edge_source(), graph.edge_target()), policies_of(graph))),
         capacity_weights=weights,
         capacity_node_sd=node_sd,
         capacity_edge_sd=edge_sd,

@@ -13,6 +13,7 @@ from l2sim.systems.lightning.topology.model import (
     capacity_features,
 )
 from l2sim.systems.lightning.topology.scores import at_quantiles, mean_ranks
+from l2sim.systems.lightning.topology.siblings import eldest, make_alike
 from l2sim.systems.lightning.topology.wiring import feasible_degrees, wire
 
 MSAT_PER_SAT: Final = 1_000
@@ -45,6 +46,10 @@ def generate_graph(
     share = _htlc_max_shares(model, nodes, source, generator)
     htlc_max_msat = np.maximum((np.repeat(capacity_msat, 2) * share).astype(np.int64), MSAT_PER_SAT)
     policies["htlc_min_msat"] = np.minimum(policies["htlc_min_msat"], htlc_max_msat)  # no real edge has more
+    first = eldest(source, np.stack((b, a), axis=1).reshape(-1))
+    names = ("base_fee_msat", "fee_ppm", "cltv_delta")
+    drawn = np.stack([policies[name] for name in names], axis=1)
+    policies |= zip(names, make_alike(first, drawn, model.parallel_alike, generator).T, strict=True)
     width = len(str(nodes - 1))
     return ChannelGraph.empty([f"n{i:0{width}d}" for i in range(nodes)]).extended(
         channel_names=generated_channel_names(len(a)),

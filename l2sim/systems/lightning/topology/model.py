@@ -50,6 +50,8 @@ class NetworkModel:
     """Channels by the degree classes of their two ends; symmetric, channels inside a class counted twice."""
     parallel_share: float
     """Share of channels between two nodes that have another one already."""
+    parallel_alike: float
+    """Share of their directions whose base fee, ppm and delta are those of the first between the two nodes."""
     capacity_weights: tuple[float, ...]
     """How a channel's capacity score depends on `capacity_features`."""
     capacity_node_sd: float
