@@ -127,7 +127,7 @@ def test_anchors_pay_for_commitments_with_a_coin_of_the_wallet():
     assert "anchor" in kinds(real)
 
 
-@pytest.mark.parametrize("dance", ["quick", "full"])
+@pytest.mark.parametrize(("dance", "channel_type"), [("quick", "anchors"), ("full", "anchors"), ("full", "zero_fee")])
 @pytest.mark.parametrize(
     ("victim", "kind"),
     [
@@ -137,11 +137,11 @@ def test_anchors_pay_for_commitments_with_a_coin_of_the_wallet():
     ],
     ids=["watching", "tower", "away"],
 )
-def test_revoked_commitments_are_published_as_signed_and_punished_by_their_secret(dance, victim, kind):
+def test_revoked_commitments_are_published_as_signed_and_punished_by_their_secret(dance, channel_type, victim, kind):
     rows = [(600.0 * i, 0, 1, 20_000 * SAT) for i in range(20)]
     rules = {"cheaters_share": 1.0, "probability": 1.0, "every_s": 1_800, "gain_share": 0.1, **victim}
     real = both(
-        line((1_000_000, 100_000)), rows, channels={"dance": dance},
+        line((1_000_000, 100_000)), rows, channels={"dance": dance, "channel_type": channel_type},
         onchain={"to_self_delay_blocks": 12, "breach": rules},
     )  # fmt: skip
     assert real.world.recorder.channels.columns["close_kind"] == [kind]

@@ -15,7 +15,7 @@ from l2sim import Result
 from l2sim.experiment.replicate import run_replicated
 from l2sim.report.answers import cautions, comparison, headline
 from l2sim.report.figures import FIGURES, crossings, draw, thinned, time_ticks
-from l2sim.report.forced import forced
+from l2sim.report.forced import end_measures, forced
 from l2sim.report.glance import means
 from l2sim.report.html import as_json
 from l2sim.report.labels import mark_crossings
@@ -254,6 +254,20 @@ def test_what_cheaters_and_watchtowers_did_is_on_the_page() -> None:
     assert values["revoked commitments published"] > 0
     assert values["bytes that these take"] == 330 * values["states that watchtowers stored"] > 0
     assert values["breaches that towers saw while the victim was away"] >= values["of these punished by the tower"] > 0
+
+
+def test_a_run_that_ends_before_its_forced_channels_are_home_says_what_they_wait_for() -> None:
+    result = small_result(
+        "systems.lightning.onchain={uncooperative_share: 1.0, to_self_delay_blocks: 2016}", "phases.leaving_s=86400"
+    )
+    values = end_measures(result, "lightning")
+    assert values["forced_under_way"] == values["forced_closes"] > 0
+    assert values["forced_delayed_sat"] > 0
+    (said,) = [caution for caution in cautions(result) if "took on chain" in caution]
+    assert f"{values['forced_delayed_sat']:,.0f} sat of theirs waited for a delay" in said
+    kinds = [row["close_kind"] for row in result.channels().to_pylist() if row["closed_ns"] is not None]
+    assert "force" in kinds
+    assert None not in kinds
 
 
 def test_a_thinned_series_keeps_its_ends_and_every_peak() -> None:
