@@ -163,7 +163,7 @@ def _era(
     return Preset(name, what, (
         Figure("chain_id", 324, ERA_DOCS),
         Figure("sequencer.block_time_s", 1.0, ERA_DOCS),
-        Figure("sequencer.block_gas_limit", 80_000_000, ERA_DOCS),
+        Figure("sequencer.block_gas_limit", 80_000_000, ERA_DOCS, "uncertain: the most of one transaction"),
         Figure("fees.rule", "pubdata", ERA_DOCS),
         Figure("fees.l2_base_fee_wei", 45_250_000, ERA, "the least; gas is counted as on Ethereum here"),
         Figure("fees.priority_fee_wei", 0, ERA_DOCS),
@@ -196,6 +196,10 @@ UPDATE_GAS: Final = 86_000
 """Of Starknet's function that takes over a new state root."""
 
 
+_CHEAP, _MIDDLE, _DEAR = (2_640.0, 0.0001), (3_600.0, 0.0022), (6_000.0, 0.0029)
+"""Seconds to prove a batch, and dollars a transaction."""
+
+
 def _sharp(share_percent: int, proving: tuple[float, float]) -> tuple[Figure, ...]:
     """What proofs by SHARP cost: an uncertain share of one, and an uncertain time and price of proving."""
     proof_s, usd = proving
@@ -208,10 +212,6 @@ def _sharp(share_percent: int, proving: tuple[float, float]) -> tuple[Figure, ..
                f"register a fact: {STARKNET_COSTS}"),
         Figure("settlement.proof_bytes", 32, SHARP, "the fact: the proof's calldata is in the 6 M"),
     )  # fmt: skip
-
-
-_CHEAP, _MIDDLE, _DEAR = (2_640.0, 0.0001), (3_600.0, 0.0022), (6_000.0, 0.0029)
-"""Seconds to prove a batch, and dollars a transaction."""
 
 
 def _starknet(name: str, what: str, share_percent: int, proving: tuple[float, float], batches_per_proof: int) -> Preset:
@@ -238,7 +238,8 @@ def _starkex(
     share_percent: int,
     proving: tuple[float, float],
     committee: tuple[int, int, str],
-    update: tuple[int, str],
+    update_gas: int,
+    update_note: str,
 ) -> Preset:
     members, threshold, whose = committee
     return Preset(name, what, (
@@ -254,7 +255,7 @@ def _starkex(
         Figure("settlement.committee.members", members, L2BEAT, whose),
         Figure("settlement.committee.threshold", threshold, L2BEAT, whose),
         Figure("settlement.committee.signatures", "ecdsa", STARKEX_COMMITTEE),
-        Figure("settlement.update_gas", *((update[0], STARKNET_COSTS, update[1]))),
+        Figure("settlement.update_gas", update_gas, STARKNET_COSTS, update_note),
     ))  # fmt: skip
 
 
@@ -270,11 +271,11 @@ _ALL: Final = (
     _starknet("starknet", "Starknet: packed state differences, one recursive proof for many blocks", 70, _MIDDLE, 4),
     _starknet("starknet-high", "Starknet: a whole proof of its own, for each batch", 100, _DEAR, 1),
     _starkex("starkex-validium-low", "a StarkEx validium: a tenth of a proof, two of four sign", 10, _CHEAP,
-             (4, 2, "Sorare's; an operator chooses"), (86_000 + TRANSACTION_GAS, "Starknet's, for want of its own")),
+             (4, 2, "Sorare's; an operator chooses"), UPDATE_GAS + TRANSACTION_GAS, "Starknet's, for want of its own"),
     _starkex("starkex-validium", "a StarkEx validium: a third of a proof, five of seven sign", 33, _MIDDLE,
-             (7, 5, "Immutable X's; an operator chooses"), (120_000, "Starknet's and another slot; uncertain")),
+             (7, 5, "Immutable X's; an operator chooses"), 120_000, "Starknet's and another slot; uncertain"),
     _starkex("starkex-validium-high", "a StarkEx validium: 0.7 of a proof, all of seven sign", 70, _DEAR,
-             (7, 7, "Immutable X's members, all of them mandatory"), (150_000, "uncertain")),
+             (7, 7, "Immutable X's members, all of them mandatory"), 150_000, "uncertain"),
 )  # fmt: skip
 PRESETS: Final[Mapping[str, Preset]] = {preset.name: preset for preset in _ALL}
 
