@@ -171,6 +171,24 @@ def test_the_child_of_a_commitment_without_fee_is_replaced_as_its_deadline_comes
     assert one.htlcs.ends == {0: True}
 
 
+@pytest.mark.parametrize("presses", [True, False])
+def test_a_market_above_the_budget_is_bid_the_budget_where_htlcs_press(presses: bool) -> None:
+    one = OneChannel(20_000, 50_000, channel_type="zero_fee", to_self_delay_blocks=10)
+    if presses:
+        one.htlcs.offer(1, 10_000, expiry=6, known_from=0)
+    fill = one.chain._mempool.fill
+    set_market(one, 200_000, fill)
+    closing = one.home.force(0, 0)
+    assert closing is not None
+    assert one.chain.waits(closing.commitment.txid) == presses
+    if presses:
+        assert closing.first_child is not None
+        assert closing.first_child[2] == (20_000 + 10_000) // 2
+    set_market(one, 100, fill)
+    one.run(60)
+    one.check()
+
+
 def test_either_side_bids_through_the_shared_anchor() -> None:
     dear = {"background": {"load": 3.0, "median_sat_per_vb": 20.0}}
     one = OneChannel(

@@ -115,13 +115,17 @@ class Publisher:
         )
 
     def _publish_with_child(self, closing: Closing, parent: BitcoinTransaction) -> None:
+        """Send both together at the market's rate; where HTLCs press, at what the budget pays if that is less."""
         home, child = self._home, self._child(closing, parent)
         if child is None:
             return
         rate = home.chain.feerate_sat_per_kvb(home.rules.commitment_target_blocks)
         fee = fee_sat(parent.weight_wu + child.weight_wu, rate) - parent.fee_sat
-        if fee > self._budget_sat(closing, child.side):
-            return
+        budget_sat = self._budget_sat(closing, child.side)
+        if fee > budget_sat:
+            if self._deadline(closing) is None:
+                return  # it waits for the market to fall
+            fee = budget_sat
         txid = home.version(child, fee)
         refusal = home.chain.submit_with_child(
             parent,
