@@ -207,7 +207,7 @@ def l1(data: RunData) -> Figure:
         for panel in fee_panels:
             panel.set_yscale("log")
             panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            panel.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            decade_ticks(panel.yaxis)
         lowest = column_panels[2] if with_blobs and gwei else column_panels[1]
         lowest.set_xlabel("time since the start of the run [h]")
     return figure
