@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=PATH)
 @set_option
 def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
-    """Check scenario files, and say what they would run, and what is sure to fail in it.
+    """Check scenario files; say what would run, and what must fail.
 
     Every problem is reported at once, as path:line:column key: rule (got value).
     """
