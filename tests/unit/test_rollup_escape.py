@@ -23,8 +23,8 @@ SETTLEMENTS: dict[str, dict[str, Any]] = {
 def stopped(kind: str, **settings: Any) -> tuple[Any, Any]:
     """Half an hour of payments, of which the operator sees 15 minutes."""
     return rollup(
-        random_load(400, 12, 1_800), onboarding_s=START_S, settlement=SETTLEMENTS[kind],
-        escape={"window_s": 86_400, "stops_s": STOPS_S}, **{"batcher": {"max_interval_s": 200}, **settings},
+        random_load(400, 12, 1_800), onboarding_s=START_S, escape={"window_s": 86_400, "stops_s": STOPS_S},
+        **{"settlement": SETTLEMENTS[kind], "batcher": {"max_interval_s": 200}, **settings},
     )  # fmt: skip
 
 
@@ -72,6 +72,19 @@ def test_balances_after_it_are_those_of_the_completed_payments_alone() -> None:
         deposited[load.payee[payment]] += amount_wei
     assert [system.accounts.balance_wei(user) for user in range(12)] == deposited
     system.audit().check("back")
+
+
+def test_a_batch_whose_delay_ends_after_users_turned_away_from_it_is_never_final() -> None:
+    system, built = stopped("validity", settlement=SETTLEMENTS["validity"] | {"execution_delay_s": 1_500})
+    live(system, built)
+    record, rows = built.recorder.payments, built.recorder.batches.columns
+    reverted = record.outcome == Outcome.REVERTED
+    times = zip(rows["proven_ns"], rows["final_ns"], strict=True)
+    late = [number for number, (proven, final) in enumerate(times) if proven is not None and final is None]
+    assert late
+    assert reverted.sum() >= sum(rows["payments"][number] for number in late) > 0
+    assert (record.final_ns[reverted] < 0).all()
+    assert (record.final_ns[record.outcome == Outcome.COMPLETED] > 0).all()
 
 
 def test_parts_that_were_confirmed_ahead_are_undone_too() -> None:

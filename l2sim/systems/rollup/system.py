@@ -225,6 +225,9 @@ class RollupSystem(PaymentSystem):
         _fill(self._record.l1_final_ns, batch.payments, self.world.environment.now)
 
     def _final(self, batch: Batch, time_ns: int) -> None:
+        if self._over and self._anchor is not None and not self._anchor.payments[batch.payments].all():
+            return  # its delay ended too late: users have turned to the state before it
+        self.world.recorder.batches.set(batch.number, "final_ns", time_ns)
         self._record.final_ns[batch.payments] = time_ns
 
     @property

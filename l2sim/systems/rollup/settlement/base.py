@@ -67,5 +67,4 @@ class Settlement(ABC):
 
     def _finish(self, batch: Batch, time_ns: int) -> None:
         self._unfinal -= 1
-        self._world.recorder.batches.set(batch.number, "final_ns", time_ns)
         self._on_final(batch, time_ns)
