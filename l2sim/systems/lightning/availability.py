@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.engine import Environment, Streams, ns
+from l2sim.systems.lightning.edges_by_node import EdgesByNode
 from l2sim.systems.lightning.full_dance import FullNetwork
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.node_config import Availability
@@ -51,8 +52,7 @@ class Comings:
         """Times each node has changed its state: what was to happen in an earlier one does not."""
         self._disabled: dict[int, list[int]] = {}
         """By node that is announced as away, the edges into it that were enabled before."""
-        self._into = np.argsort(state.target, kind="stable")
-        self._start = np.searchsorted(state.target[self._into], np.arange(nodes + 1))
+        self._into = EdgesByNode(state.target, nodes)
         self.departures = 0
 
     def start(self) -> None:
@@ -68,7 +68,7 @@ class Comings:
         return self._here[node]
 
     def _edges_into(self, node: int) -> list[int]:
-        edges: list[int] = self._into[self._start[node] : self._start[node + 1]].tolist()
+        edges: list[int] = self._into.of(node).tolist()
         return edges
 
     def _leave(self, node: int) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from l2sim.systems.lightning.edges_by_node import EdgesByNode
 from l2sim.systems.lightning.routing import OwnChannels
 from l2sim.systems.lightning.state import ChannelState, Phase, Waived
 
@@ -12,20 +13,19 @@ class OwnEdges:
 
     def __init__(self, state: ChannelState, nodes: int) -> None:
         self._state = state
-        self._order = np.argsort(state.source, kind="stable")
-        self._start = np.searchsorted(state.source[self._order], np.arange(nodes + 1))
+        self._edges = EdgesByNode(state.source, nodes)
         self._known: dict[int, OwnChannels] = {}
 
     @property
     def most(self) -> int:
         """The most edges that leave one node."""
-        return int(np.diff(self._start).max(initial=0))
+        return self._edges.most
 
     def of(self, node: int) -> OwnChannels:
         """The edges of a node; their limits are still to be filled in."""
         own = self._known.get(node)
         if own is None:
-            edges = np.sort(self._order[self._start[node] : self._start[node + 1]]).astype(np.int64)
+            edges = self._edges.of(node)
             own = self._known[node] = OwnChannels(
                 edge=edges,
                 target=self._state.target[edges].astype(np.int32),

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from l2sim.engine import Environment, Streams, ns
+from l2sim.systems.lightning.edges_by_node import EdgesByNode
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.gossip_config import StaggeredGossip
 from l2sim.systems.lightning.state import ChannelState, Phase
@@ -37,8 +38,7 @@ class Staleness:
         self._stale_ns = ns(config.stale_after_s)
         self._updated_ns = np.zeros(len(state.source), np.int64)
         """When each edge was last announced; of no meaning while its source sends updates again."""
-        self._order = np.argsort(state.source, kind="stable")
-        self._start = np.searchsorted(state.source[self._order], np.arange(nodes + 1))
+        self._edges = EdgesByNode(state.source, nodes)
         self._careless = np.zeros(nodes, np.bool_)
         """Nodes that do not send their updates again, now or ever."""
         self._dropped: set[int] = set()
@@ -50,7 +50,7 @@ class Staleness:
             count = round(config.silent_share * len(routers))
             self.silent = np.sort(stream.generator.choice(routers, size=count, replace=False)).tolist()
             for node in self.silent:
-                self._updated_ns[self._edges_from(node)] = -int(stream.uniform() * self._stale_ns)
+                self._updated_ns[self._edges.of(node)] = -int(stream.uniform() * self._stale_ns)
         announcements.on_update = self._updated
 
     def start(self) -> None:
@@ -64,7 +64,7 @@ class Staleness:
         if self._careless[node]:
             return
         now = self._environment.now
-        edges = self._edges_from(node)
+        edges = self._edges.of(node)
         phase_ns = self._refresh_ns * node // self._nodes
         last_ns = now - (now - phase_ns) % self._refresh_ns
         self._updated_ns[edges] = np.maximum(self._updated_ns[edges], last_ns)
@@ -76,13 +76,9 @@ class Staleness:
         if node in self.silent:
             return
         self._careless[node] = False
-        for edge in self._edges_from(node).tolist():
+        for edge in self._edges.of(node).tolist():
             if edge >> 1 in self._dropped:
                 self._revive(edge >> 1)
-
-    def _edges_from(self, node: int) -> npt.NDArray[np.int64]:
-        edges: npt.NDArray[np.int64] = self._order[self._start[node] : self._start[node + 1]].astype(np.int64)
-        return edges
 
     def _is_stale(self, edge: int) -> bool:
         if not self._careless[self._state.source[edge]]:
@@ -103,7 +99,7 @@ class Staleness:
         if not self._careless[node]:
             return
         now, next_ns = self._environment.now, 0
-        for edge in self._edges_from(node).tolist():
+        for edge in self._edges.of(node).tolist():
             channel = edge >> 1
             stale_ns = int(self._updated_ns[edge]) + self._stale_ns
             if stale_ns > now:

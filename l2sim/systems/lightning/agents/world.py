@@ -11,6 +11,7 @@ from l2sim.l1.bitcoin.fees import fee_sat
 from l2sim.l1.bitcoin.transaction import BitcoinTransaction
 from l2sim.systems.lightning.agents.books import RouterBook
 from l2sim.systems.lightning.dance_work import DanceWork
+from l2sim.systems.lightning.edges_by_node import EdgesByNode
 from l2sim.systems.lightning.forwarding import Policies
 from l2sim.systems.lightning.gossip import Announcements
 from l2sim.systems.lightning.htlc import Attempt, HtlcNetwork, Listener
@@ -126,8 +127,7 @@ class Surroundings:
         self.stopped = False
         """No more actions begin once users leave."""
         self._routers = routers
-        self._edges = np.argsort(state.source, kind="stable")
-        self._start = np.searchsorted(state.source[self._edges], np.arange(int(state.source.max(initial=-1)) + 2))
+        self._edges = EdgesByNode(state.source, int(state.source.max(initial=-1)) + 1)
         self._splicing: dict[int, None] = {}
         """Channels with a splice that is not locked in: one at a time spends the funding."""
         self.waiting = 0
@@ -145,7 +145,7 @@ class Surroundings:
     def own_edges(self, node: int) -> Iterator[tuple[int, float]]:
         """Edges that leave a node over open channels, with the share of the capacity that it owns there."""
         state = self.state
-        for edge in self._edges[self._start[node] : self._start[node + 1]].tolist():
+        for edge in self._edges.of(node).tolist():
             if state.phase[edge >> 1] == Phase.OPEN:
                 yield edge, int(state.balance_msat[edge]) / int(state.capacity_msat[edge >> 1])
 
